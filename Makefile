@@ -1,0 +1,78 @@
+# Every target makes .venv by itself, from requirements-dev.lock, once for each version of that file.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+BIN := $(VENV)/bin
+LOCKED := pyproject.toml requirements.lock requirements-dev.lock
+COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --strip-extras --build-deps-for editable \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+OUTER_PATH := $(PATH)
+# The tools look for each other, and for the Python to check against, on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport PYTHONHOME PYTHONPATH
+
+# Scripts in .venv, and its link to src/, hold absolute paths: a folder that was moved or copied makes it anew.
+MADE_HERE := test "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c ""
+ifneq ($(shell $(MADE_HERE) 2>/dev/null && echo yes),yes)
+.PHONY: $(STAMP)
+endif
+
+.PHONY: help
+help: ## list all targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(STAMP) ## start everything and follow a first batch in the terminal; Ctrl-C ends it
+	@$(BIN)/python -m polling_api run
+
+.PHONY: serve
+serve: $(STAMP) ## the same parts without the demo, in the foreground
+	@$(BIN)/python -m polling_api serve
+
+.PHONY: test
+test: $(STAMP) ## run all tests, on real servers of their own
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and compose.yaml are current and right
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m polling_api openapi --check
+	$(BIN)/python -m pip check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+.PHONY: bench
+bench: $(STAMP) ## run the programs in benchmarks/, which print what they measure
+	@for program in benchmarks/*.py; do echo "== $$program" && $(BIN)/python "$$program" || exit 1; done
+
+.PHONY: openapi
+openapi: $(STAMP) ## write openapi.json anew
+	$(BIN)/python -m polling_api openapi
+
+.PHONY: lock
+lock: $(STAMP) ## pin the newest versions that pyproject.toml allows
+	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+.PHONY: clean
+clean: ## remove what make made; data in .polling-api/ stay
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): $(LOCKED)
+	@$(MADE_HERE) 2>/dev/null || { \
+		python=$$(PATH="$(OUTER_PATH)" sh scripts/find-python) && rm -rf $(VENV) && \
+		echo "Making $(VENV) with $$python (once; a minute or two)" && \
+		"$$python" -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $@

@@ -1,0 +1,1 @@
+"""Polling API: the status tier of a generation service."""

@@ -1,0 +1,249 @@
+"""The command line, `polling-api`."""
+
+# ruff: noqa: PLC0415 - each command loads only what it needs: a monitor starts without a web framework
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+
+import structlog
+import typer
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import SettingsError
+from rich.console import Console
+from rich.table import Table
+
+from polling_api import logs
+from polling_api.embedded import EmbeddedError
+from polling_api.settings import Settings
+
+if TYPE_CHECKING:
+    from polling_api.supervisor.serving import Plan
+
+DEMO_INTERVAL = 2.0  # seconds between two looks upstream in the demo, so that its batch ends within a minute
+LIFELINE_MARGIN = 5.0  # seconds beyond the drain time that a child without a parent may take to end
+
+app = typer.Typer(
+    name="polling-api",
+    help="The status tier of a generation service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would print the values of local variables, and with them secrets
+)
+
+Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
+Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket that is inherited.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that serve HTTP; POLLING_WORKERS else.")]
+
+
+@app.command()
+def run() -> None:
+    """Start everything, follow a first batch in the terminal, and stay up until Ctrl-C."""
+    from polling_api.supervisor.serving import Plan
+
+    settings = _settings()
+    console = Console()
+    environment: dict[str, str] = {}
+    if "monitor_interval" not in settings.model_fields_set:
+        environment["POLLING_MONITOR_INTERVAL"] = str(DEMO_INTERVAL)
+        console.print(
+            f"For this demo the monitor looks upstream every {DEMO_INTERVAL:g} s, "
+            f"not every {settings.monitor_interval:g} s (POLLING_MONITOR_INTERVAL)."
+        )
+    output = settings.data_dir.absolute() / "service.log"
+    console.print(f"The service's log: {output}", soft_wrap=True)
+
+    def tell(event: str, **facts: str) -> None:
+        console.print(f"{event}: {', '.join(facts.values())}", soft_wrap=True)
+
+    _serve(settings, Plan(tell=tell, demo=True, environment=environment, output=output))
+
+
+@app.command()
+def serve(
+    *,
+    workers: Workers = None,
+    monitor: Annotated[bool, typer.Option(help="Run a monitor too.")] = True,
+) -> None:
+    """Start the service and what it needs in the foreground, until SIGINT or SIGTERM."""
+    from polling_api.supervisor.serving import Plan
+
+    settings = _settings()
+    if workers is not None:
+        settings = settings.model_copy(update={"workers": workers})
+    _serve(settings, Plan(tell=structlog.get_logger("polling_api.supervisor").info, monitor=monitor))
+
+
+@app.command(hidden=True)
+def worker(*, fd: Descriptor = None, lifeline: Lifeline = False) -> None:
+    """Serve HTTP from one process, on an inherited socket or on HOST and PORT."""
+    settings = _child_settings(lifeline=lifeline)
+    from polling_api.server import run_worker
+
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has ended in order
+        run_worker(settings, fd)
+
+
+@app.command()
+def monitor(*, lifeline: Lifeline = False) -> None:
+    """Look after jobs from one more process; any number may run side by side."""
+    settings = _child_settings(lifeline=lifeline)
+    from polling_api.app import run_monitor
+
+    if settings.database_url is None or settings.redis_url is None:
+        _fail(
+            "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
+            "by `serve` and `run`, which bring a monitor too."
+        )
+    asyncio.run(_until_signal(run_monitor(settings)))
+
+
+@app.command()
+def simulator(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on. It knows no keys and no limits.")] = "127.0.0.1",
+    fd: Descriptor = None,
+    lifeline: Lifeline = False,
+) -> None:
+    """Serve the provider's wire without models, on SIMULATOR_PORT."""
+    settings = _child_settings(lifeline=lifeline)
+    from polling_api.supervisor.simulator import run_simulator
+
+    run_simulator(settings, host, fd)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    settings = _settings()
+    from polling_api.supervisor.standing import migrate as upgrade
+
+    try:
+        upgrade(settings)
+    except EmbeddedError as error:
+        _fail(str(error))
+
+
+@app.command()
+def demo(*, lifeline: Lifeline = False) -> None:
+    """Submit the films batch to a running service, and follow it over three transports at once."""
+    settings = _child_settings(lifeline=lifeline)
+    from polling_api import demo as demonstration
+
+    demonstration.run(settings)
+
+
+@app.command()
+def openapi(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is current.")] = False,
+    path: Annotated[Path, typer.Option(help="Where the document is kept.")] = Path("openapi.json"),
+) -> None:
+    """Write the OpenAPI document, or check that the one in the repository is current."""
+    from polling_api.app import openapi_document
+
+    document = openapi_document()
+    if not check:
+        path.write_text(document)
+    elif not path.exists() or path.read_text() != document:
+        _fail(f"{path} is not what the service says of itself now. Run `make openapi`, and commit the file.", 1)
+
+
+@app.command(name="settings")
+def show_settings() -> None:
+    """Show every setting with its value, unit and reason; secrets are masked."""
+    settings = _settings()
+    table = Table(title="Settings, from the environment", title_justify="left", expand=True)
+    table.add_column("variable", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("unit")
+    table.add_column("reason", ratio=1)
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        style = "bold" if name in settings.model_fields_set else None
+        table.add_row(f"POLLING_{name.upper()}", _shown(value), _unit(field), field.description, style=style)
+    # Without a terminal no line is cut: the table may be searched.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "" | ():
+            return "(unset)"
+        case SecretStr():
+            return logs.MASK
+        case tuple():
+            return "\n".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+        case float():
+            return f"{value:.10g}"
+        case _:
+            return str(value)
+
+
+def _unit(field: FieldInfo) -> str:
+    return cast("dict[str, str]", field.json_schema_extra)["unit"]
+
+
+def _serve(settings: Settings, plan: "Plan") -> None:
+    from polling_api.supervisor.errors import StartError
+    from polling_api.supervisor.serving import serve as supervise
+
+    try:
+        number = supervise(settings, plan)
+    except (StartError, EmbeddedError) as error:
+        _fail(str(error), 1)
+    _end_by(number)
+
+
+def _settings() -> Settings:
+    """Read the settings and set up logging; a setting that is wrong ends the command, without a traceback."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        _fail("\n".join(f"POLLING_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}." for e in error.errors()))
+    except SettingsError as error:
+        _fail(f"{error}. Lists are written as JSON.")
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
+
+
+def _child_settings(*, lifeline: bool) -> Settings:
+    settings = _settings()
+    if lifeline:
+        from polling_api.supervisor.lifeline import end_with_parent
+
+        end_with_parent(settings.drain_seconds + LIFELINE_MARGIN)
+    return settings
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends, or until SIGINT or SIGTERM cancel it."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _end_by(number: signal.Signals) -> NoReturn:
+    """End as the signal would have ended us, now that all is in order: shells and supervisors go by that."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    sys.exit(128 + number)  # as process 1 of a container: there the default is to ignore it
+
+
+def _fail(message: str, status: int = 2) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()

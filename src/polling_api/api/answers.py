@@ -1,0 +1,42 @@
+"""Answers to hot reads: status, headers and body, as plain values."""
+
+import time
+from typing import Any, NamedTuple
+
+from polling_api.representation import Headers, Rendered
+
+VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Answer(NamedTuple):
+    """A whole answer, ready to be sent."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+    def messages(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The two ASGI messages that send it."""
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": self.headers},
+            {"type": "http.response.body", "body": self.body},
+        )
+
+
+def state(rendered: Rendered, *, granted: int | None) -> Answer:
+    """`200` with the job. `granted` is the wait in seconds, None where none was asked for."""
+    return Answer(200, [*rendered.described, *_frame(rendered, granted)], rendered.body)
+
+
+def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
+    """`304`: of the `200`'s headers those that a cache needs, and no others (RFC 9110, section 15.4.5)."""
+    return Answer(304, [*rendered.validators, *_frame(rendered, granted)])
+
+
+def _frame(rendered: Rendered, granted: int | None) -> Headers:
+    if granted is None:
+        max_age = rendered.max_age(time.time())
+        return [(b"cache-control", b"private, max-age=%d" % max_age), VARY]
+    # A cache that reused a waited answer would make its client ask again at once, for ever.
+    return [NO_STORE, VARY, (b"preference-applied", b"wait=%d" % granted)]

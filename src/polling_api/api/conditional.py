@@ -1,0 +1,90 @@
+"""Conditional requests (RFC 9110, section 13), as pure functions of header values and a rendered version."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from polling_api.domain.validators import version_of
+from polling_api.representation import Rendered
+
+_TAG = re.compile(r'\s*,*\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*')
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the caller has already seen.
+
+    `tags` are the entity tags of `If-None-Match` without their weakness, None where there was no such header;
+    `anything` stands for `*`. `since` is `If-Modified-Since`, already dropped where `If-None-Match` wins.
+    """
+
+    tags: frozenset[str] | None = None
+    anything: bool = False
+    since: datetime | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether the request was conditional at all."""
+        return self.anything or self.tags is not None or self.since is not None
+
+    @property
+    def version(self) -> int | None:
+        """The newest version among the tags, None where none of them is ours."""
+        versions = [version for tag in self.tags or () if (version := version_of(tag)) is not None]
+        return max(versions, default=None)
+
+    def holds(self, rendered: Rendered, now: datetime) -> bool:
+        """Whether the caller has seen this very version, so that a `304` is the answer.
+
+        A date alone holds only when its second is over: before that another change may still fall into it.
+        """
+        if self.anything:
+            return True
+        if self.tags is not None:
+            return _opaque(rendered.etag) in self.tags
+        if self.since is not None:
+            return rendered.job.updated_at.replace(microsecond=0) <= self.since <= now - _SECOND
+        return False
+
+
+NO_CONDITION = Condition()
+
+
+def parse_condition(if_none_match: str | None, if_modified_since: str | None) -> Condition:
+    """Read the two headers; what cannot be read does not match, so that the caller gets the state.
+
+    Args:
+        if_none_match: all its lines joined by commas, or None.
+        if_modified_since: its value, or None.
+    """
+    if if_none_match is not None:
+        if if_none_match.strip() == "*":
+            return Condition(anything=True)
+        return Condition(tags=frozenset(map(_opaque, _listed(if_none_match))))
+    if if_modified_since is not None:
+        return Condition(since=_http_date(if_modified_since))
+    return NO_CONDITION
+
+
+def _listed(header: str) -> list[str]:
+    tags: list[str] = []
+    position = 0
+    while found := _TAG.match(header, position):
+        tags.append(found[1])
+        position = found.end()
+    return tags
+
+
+def _opaque(tag: str) -> str:
+    """Weak comparison (section 8.8.3.2) looks at the opaque part alone."""
+    return tag.removeprefix("W/")
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

@@ -1,0 +1,162 @@
+"""Requests held open without a task that waits for news.
+
+The request's own task sleeps in `receive`, and whoever brings the news steps the answer's `send`. Ten thousand open
+streams are then ten thousand small objects, and a change is one write for each.
+"""
+
+import asyncio
+import contextvars
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import structlog
+from starlette.types import Message, Receive, Send
+
+from polling_api import metrics
+from polling_api.api.answers import Answer
+
+STALLED_AFTER = 30.0  # seconds in which a reader takes nothing of what waits for it: two keep-alives
+
+_log = structlog.get_logger(__name__)
+
+
+class SteppedSend:
+    """An ASGI `send` that can be called by whoever has news, while the request's own task sleeps in `until_gone`.
+
+    While the socket takes no more, a task of its own finishes the write and then calls `ready`; nothing else may be
+    written until then. A reader that takes nothing for 30 s is given up. Whoever writes, it is in the context of the
+    request, so that its log lines carry its own correlation id.
+
+    Args:
+        send: the server's.
+        ready: called when a write that had to wait is through.
+    """
+
+    __slots__ = ("_context", "_gave_up", "_ready", "_request", "_rest", "_send")
+
+    def __init__(self, send: Send, ready: Callable[[], None]) -> None:
+        self._send = send
+        self._ready = ready
+        self._request = asyncio.current_task()
+        self._context = contextvars.copy_context()
+        self._rest: asyncio.Task[None] | None = None
+        self._gave_up = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an earlier write still waits for the socket."""
+        return self._rest is not None
+
+    def write(self, *messages: Message) -> None:
+        """Send messages, at once where the socket takes them."""
+        sending = self._send_all(messages)
+        try:
+            blocked_on = self._context.run(sending.send, None)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - one reader's fault must not reach the others' writes
+            self._give_up(error)
+            return
+        self._rest = asyncio.create_task(self._finish(sending, blocked_on), context=self._context)
+
+    async def until_gone(self, receive: Receive) -> None:
+        """Return when the client has gone away, the answer is complete, or the reader was given up."""
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not self._gave_up or self._request is None:
+                raise
+            self._request.uncancel()
+
+    def abandon(self) -> None:
+        """Give up a write that still waits."""
+        if self._rest is not None:
+            self._rest.cancel()
+
+    async def _send_all(self, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            await self._send(message)
+
+    async def _finish(self, sending: Coroutine[Any, Any, None], blocked_on: Any) -> None:
+        try:
+            async with asyncio.timeout(STALLED_AFTER):
+                await _resumed(sending, blocked_on)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._rest = None
+            self._give_up(error)
+        else:
+            self._rest = None
+            self._ready()
+
+    def _give_up(self, error: Exception) -> None:
+        _log.info("a held answer could not be written", reason=str(error) or type(error).__name__)
+        if self._request is not None and not self._gave_up:
+            self._gave_up = True
+            self._request.cancel()
+
+
+@types.coroutine
+def _resumed(sending: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any, Any, None]:
+    """Go on, inside a task, with a coroutine that was stepped outside of one and is blocked on a future."""
+    while True:
+        try:
+            result = yield blocked_on
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the coroutine's to handle
+            step, argument = sending.throw, error
+        else:
+            step, argument = sending.send, result
+        try:
+            blocked_on = step(argument)
+        except StopIteration:
+            return
+
+
+class Held(Protocol):
+    """A request that is held open."""
+
+    def drain(self) -> None:
+        """End in good order: the service is going away."""
+        ...
+
+
+class Holding:
+    """Everything that this process holds open: counted, and let go in good order at the end."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._held: dict[str, set[Held]] = {"wait": set(), "stream": set()}
+
+    @contextmanager
+    def holds(self, held: Held, transport: str) -> Generator[None]:
+        """Count `held` under `transport`, `wait` or `stream`, for as long as the block runs."""
+        group = self._held[transport]
+        group.add(held)
+        gauge = metrics.HELD.labels(transport)
+        gauge.inc()
+        try:
+            yield
+        finally:
+            group.discard(held)
+            gauge.dec()
+
+    async def drain(self, seconds: float) -> None:
+        """Answer every wait at once and end the streams spread over `seconds`, so that they do not return at once."""
+        self.draining = True
+        for wait in tuple(self._held["wait"]):
+            wait.drain()
+        streams = tuple(self._held["stream"])
+        steps = max(1, min(len(streams), int(seconds * 20)))
+        for step in range(steps):
+            for stream in streams[step::steps]:
+                if stream in self._held["stream"]:
+                    stream.drain()
+            await asyncio.sleep(seconds / steps)
+
+
+async def send_whole(answer: Answer, send: Send) -> None:
+    """Send an answer in one go."""
+    for message in answer.messages():
+        await send(message)

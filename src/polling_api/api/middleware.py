@@ -1,0 +1,85 @@
+"""What every request gets, as one plain ASGI middleware: correlation, the outermost headers, metrics, one log line."""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from polling_api import metrics
+from polling_api.api.held import send_whole
+from polling_api.api.problems import problem
+from polling_api.api.requests import header
+from polling_api.errors import PollingError
+from polling_api.representation import API_VERSION
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Printable, and nothing that could end a header or a log line.
+_CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_VERSION_HEADER = (b"x-api-version", API_VERSION.encode())
+_GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+_log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """The outermost layer: nothing leaves without a correlation id, a figure and, at worst, a `500`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        correlation_id = scope["polling.correlation_id"] = _correlation_id(scope)
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        correlated = (b"x-correlation-id", correlation_id.encode())
+        status = 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _tell(scope, status, time.perf_counter() - started)
+                headers = [*message["headers"], correlated, _VERSION_HEADER]
+                if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
+                    headers += _GUARDS
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_framed)
+        except Exception:
+            _log.exception("request failed", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            error = PollingError("Something went wrong on our side. The correlation id helps us to find out what.")
+            await send_whole(problem(error, scope), send_framed)
+
+
+def _correlation_id(scope: Scope) -> str:
+    given = header(scope, b"x-correlation-id")
+    return given if given and _CORRELATION.fullmatch(given) else secrets.token_hex(16)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    route = scope.get("polling.route") or _route_of(scope)
+    transport = scope.get("polling.transport", "call")
+    metrics.REQUESTS.labels(route, transport, str(status)).observe(seconds)
+    # A poll a second from each of thousands of clients: their lines are for debugging alone.
+    level = "debug" if transport != "call" and status < 400 else "info"  # noqa: PLR2004
+    getattr(_log, level)(
+        "answered", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 2)
+    )
+
+
+def _route_of(scope: Scope) -> str:
+    route: Any = scope.get("route")
+    return getattr(route, "path", "none")

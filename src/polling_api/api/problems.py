@@ -1,0 +1,78 @@
+"""Errors as the caller sees them: problem details (RFC 9457). The one place that knows HTTP statuses."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.types import Scope
+
+from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.errors import (
+    BadRequest,
+    Conflict,
+    Gone,
+    Invalid,
+    NotAcceptable,
+    NotFound,
+    PollingError,
+    Refused,
+    TooLarge,
+    Unavailable,
+    Unsupported,
+)
+from polling_api.representation import Headers
+
+PROBLEM_TYPE = b"application/problem+json"
+
+_STATUSES: dict[type[PollingError], HTTPStatus] = {
+    BadRequest: HTTPStatus.BAD_REQUEST,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Gone: HTTPStatus.GONE,
+    Refused: HTTPStatus.FORBIDDEN,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    PollingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def status_of(error: PollingError) -> HTTPStatus:
+    """The status that tells `error`: that of the nearest class in its tree."""
+    return next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+
+
+def problem(error: PollingError, scope: Scope, *, status: int | None = None, headers: Headers = []) -> Answer:  # noqa: B006
+    """The answer that tells `error`.
+
+    Args:
+        error: what went wrong.
+        scope: the request it happened to.
+        status: another status than the error's own, for what the framework refuses.
+        headers: further headers, as `Allow`.
+    """
+    status = status or status_of(error)
+    document: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": title_of(error.code),
+        "status": status,
+        "detail": error.detail,
+        "instance": scope["path"],
+        "code": error.code,
+        "correlation_id": scope.get("polling.correlation_id"),
+    }
+    if error.errors:
+        document["errors"] = [{"pointer": one.pointer, "message": one.message} for one in error.errors]
+    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers]
+    if error.retry_after is not None:
+        document["retry_after"] = error.retry_after
+        described.append((b"retry-after", b"%d" % error.retry_after))
+    body = orjson.dumps(document)
+    return Answer(status, [*described, (b"content-length", b"%d" % len(body))], body)
+
+
+def title_of(code: str) -> str:
+    """A code as words: the same for every occurrence, as RFC 9457 asks."""
+    return code.replace("_", " ").capitalize()

@@ -1,0 +1,30 @@
+"""What hot reads need of a request, parsed from the ASGI scope without building a `Request`."""
+
+from urllib.parse import parse_qs
+
+from starlette.types import Scope
+
+from polling_api.errors import BadRequest
+
+MOST_PARAMETERS = 20  # no endpoint knows half as many
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A header's value, several lines joined by commas (RFC 9110, section 5.3); None where it is absent."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return b", ".join(values).decode("latin-1") if values else None
+
+
+def query(scope: Scope) -> dict[str, list[str]]:
+    """The query's parameters.
+
+    Raises:
+        BadRequest: it has too many.
+    """
+    raw: bytes = scope["query_string"]
+    if not raw:
+        return {}
+    try:
+        return parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise BadRequest(f"The query has more than {MOST_PARAMETERS} parameters.") from None

@@ -1,0 +1,84 @@
+"""What operators and load balancers ask: alive, ready, and the metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import Response
+
+from polling_api.api.held import Holding
+from polling_api.metrics import REGISTRY
+
+CHECK_WITHIN = 1.0  # seconds; load balancers give up after a few
+
+Check = Callable[[], Awaitable[None]]
+
+
+class Operations:
+    """Answers for operations.
+
+    Args:
+        holding: knows whether the process is draining.
+        needed: parts without which nothing can be promised; each check raises an error that says what is wrong.
+        wanted: parts without which the service goes on, slower.
+    """
+
+    def __init__(self, holding: Holding, *, needed: Mapping[str, Check], wanted: Mapping[str, Check]) -> None:
+        self._holding = holding
+        self._needed = needed
+        self._wanted = wanted
+
+    async def live(self) -> Response:
+        """The process answers: a restart would not help."""
+        return _json(200, {"status": "live"})
+
+    async def ready(self) -> Response:
+        """Whether new requests should be sent here, and how each part is."""
+        needed, wanted = await asyncio.gather(_all(self._needed), _all(self._wanted))
+        parts = needed | wanted
+        if self._holding.draining:
+            return _json(503, {"status": "draining", "parts": parts})
+        if any(part["status"] != "ok" for part in needed.values()):
+            return _json(503, {"status": "unavailable", "parts": parts})
+        degraded = any(part["status"] != "ok" for part in wanted.values())
+        return _json(200, {"status": "degraded" if degraded else "ready", "parts": parts})
+
+    async def metrics(self, request: Request) -> Response:
+        """All metrics of this process, as OpenMetrics or in Prometheus' older text format."""
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), headers={"content-type": content_type, "cache-control": "no-store"})
+
+
+async def _all(checks: Mapping[str, Check]) -> dict[str, dict[str, Any]]:
+    states = await asyncio.gather(*(_state(check) for check in checks.values()))
+    return dict(zip(checks, states, strict=True))
+
+
+async def _state(check: Check) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_WITHIN):
+            await check()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a part is its state
+        return {"status": "down", "reason": str(error) or type(error).__name__}
+    return {"status": "ok"}
+
+
+def _json(status: int, document: dict[str, Any]) -> Response:
+    headers = {"cache-control": "no-store"}
+    return Response(orjson.dumps(document), status, headers=headers, media_type="application/json")
+
+
+def operations_router(operations: Operations) -> APIRouter:
+    """The routes of what operators ask."""
+    router = APIRouter(tags=["operations"])
+    for path, endpoint, summary in (
+        ("/health/live", operations.live, "Is the process alive?"),
+        ("/health/ready", operations.ready, "Should requests be sent here?"),
+        ("/metrics", operations.metrics, "Metrics"),
+    ):
+        router.add_api_route(path, endpoint, methods=["GET", "HEAD"], summary=summary, response_model=None)
+    return router

@@ -1,0 +1,127 @@
+"""`GET` and `HEAD` of a job's status: conditional, and able to wait. Hot: nothing here but what a poll needs."""
+
+from datetime import UTC, datetime
+
+from starlette.types import Receive, Scope, Send
+
+from polling_api import metrics
+from polling_api.api import answers
+from polling_api.api.answers import Answer
+from polling_api.api.conditional import Condition, parse_condition
+from polling_api.api.held import Holding, send_whole
+from polling_api.api.ownership import visible
+from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
+from polling_api.api.problems import problem
+from polling_api.api.requests import header, query
+from polling_api.api.waiting import HeldAnswer
+from polling_api.domain.job import JOB_ID
+from polling_api.errors import NotFound, PollingError
+from polling_api.representation import Form, Rendered, Snapshot
+from polling_api.watch import StatusWatch
+
+
+class StatusEndpoint:
+    """Answers with a job's present state, or once it has changed.
+
+    Args:
+        watch: the snapshots.
+        holding: counts the waits.
+        form: of the set this endpoint belongs to.
+        max_wait: seconds; longer waits are cut to it.
+    """
+
+    def __init__(self, watch: StatusWatch, holding: Holding, form: Form, max_wait: int) -> None:
+        self._watch = watch
+        self._holding = holding
+        self._form = form
+        self._max_wait = max_wait
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        scope["polling.transport"] = "poll"
+        try:
+            await self._serve(scope, receive, send)
+        except PollingError as error:
+            await send_whole(problem(error, scope), send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parameters = query(scope)
+        asked = queried_wait(parameters.get("wait", []))
+        until = queried_until(parameters.get("until", []))
+        if asked is None:
+            asked = preferred_wait(header(scope, b"prefer") or "")
+        condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
+        snapshot = await self._find(scope["path_params"]["job_id"], condition)
+        if asked is None:
+            await send_whole(self._answer(snapshot, condition, None), send)
+            return
+        granted = 0 if condition.anything or self._holding.draining else min(asked, self._max_wait)
+        await self._wait(snapshot, condition, until, granted, scope, receive, send)
+
+    async def _find(self, job_id: str, condition: Condition) -> Snapshot:
+        if not JOB_ID.fullmatch(job_id):
+            raise no_such_job()
+        topic = self._watch.live(job_id)
+        snapshot = topic and topic.snapshot
+        if snapshot is None or (condition.version or 0) > snapshot.job.version:
+            snapshot = await self._watch.at_least(job_id, condition.version or 0)
+        else:
+            metrics.READS.labels("live").inc()
+        snapshot = visible(snapshot)
+        if snapshot is None:
+            raise no_such_job()
+        return snapshot
+
+    def _answer(self, snapshot: Snapshot, condition: Condition, granted: int | None) -> Answer:
+        rendered = snapshot.rendered(self._form)
+        if condition.given and condition.holds(rendered, datetime.now(UTC)):
+            return answers.not_modified(rendered, granted=granted)
+        return answers.state(rendered, granted=granted)
+
+    async def _wait(
+        self,
+        snapshot: Snapshot,
+        condition: Condition,
+        until: Until,
+        granted: int,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        reached = until.reached(_seen(snapshot.rendered(self._form), condition, until))
+        if granted == 0 or reached(snapshot.job):
+            await send_whole(self._answer(snapshot, condition, granted), send)
+            return
+        scope["polling.transport"] = "wait"
+
+        def answer(present: Snapshot | None) -> Answer:
+            if present is None:
+                return problem(no_such_job(), scope)
+            return self._answer(present, condition, granted)
+
+        held = HeldAnswer(send, reached=reached, answer=answer)
+        topic = await self._watch.follow(snapshot.job.id, held)
+        if topic is None:
+            raise no_such_job()
+        try:
+            with self._holding.holds(held, "wait"):
+                held.begin(topic, granted)
+                await held.sending.until_gone(receive)
+        finally:
+            held.end()
+            self._watch.unfollow(topic, held)
+
+
+def no_such_job() -> NotFound:
+    """The one answer for jobs that are missing and for those of others."""
+    return NotFound("There is no such job, or it is not yours.", code="job_not_found")
+
+
+def _seen(rendered: Rendered, condition: Condition, until: Until) -> int:
+    """The version a waiting caller has seen; 0 where it names none that this job had, so that it waits for nothing."""
+    job, named = rendered.job, condition.version
+    if not condition.given or condition.holds(rendered, datetime.now(UTC)):
+        return job.version
+    if named is None or named >= job.version or until is Until.CHANGE:
+        return 0
+    return named

@@ -1,0 +1,171 @@
+"""Server-Sent Events (WHATWG HTML, section 9.2) of one job: every status in order, the newest progress, the end."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+import structlog
+from sse_starlette import EventSourceResponse
+from starlette.types import Message, Send
+
+from polling_api import metrics
+from polling_api.api.answers import VARY
+from polling_api.api.held import SteppedSend
+from polling_api.errors import Unavailable
+from polling_api.representation import Form, Headers, Snapshot
+from polling_api.watch import StatusWatch, Topic
+
+COMMENT = b":\n\n"
+RETRY_FROM, RETRY_TO = 1_000, 5_000  # milliseconds; spread, so that a restart is not followed by all at once
+
+_log = structlog.get_logger(__name__)
+
+
+class _Template(EventSourceResponse):
+    """Gives the headers of an event stream; the stream itself is written by `EventStream`."""
+
+    @classmethod
+    def stream_headers(cls) -> Headers:
+        return [*cls(iter(())).raw_headers, VARY]
+
+
+HEADERS: Headers = _Template.stream_headers()
+
+
+class KeepAlive:
+    """Writes a comment to every stream each `every` seconds, with one timer for all of them.
+
+    Streams are spread over slots, so that one tick writes to a share of them only.
+    """
+
+    def __init__(self, every: float, *, slots: int = 30) -> None:
+        self._slots: list[set[EventStream]] = [set() for _ in range(slots)]
+        self._tick = every / slots
+        self._next = 0
+
+    def add(self, stream: "EventStream") -> int:
+        """Begin to keep a stream alive; its first comment comes a whole round from now.
+
+        Returns:
+            The slot, for `discard`.
+        """
+        slot = self._next - 1
+        self._slots[slot].add(stream)
+        return slot
+
+    def discard(self, stream: "EventStream", slot: int) -> None:
+        """Stop keeping a stream alive."""
+        self._slots[slot].discard(stream)
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(self._tick)
+            for stream in tuple(self._slots[self._next]):
+                stream.keep_alive()
+            self._next = (self._next + 1) % len(self._slots)
+
+
+class EventStream:
+    """One open stream. The version its reader has seen is all it remembers; the topic has the rest.
+
+    Args:
+        watch: reads statuses that this process does not know.
+        form: how the job is rendered.
+        send: the server's.
+    """
+
+    __slots__ = ("_ended", "_form", "_greeting", "_leaving", "_reading", "_seen", "_topic", "_watch", "sending")
+
+    def __init__(self, watch: StatusWatch, form: Form, send: Send) -> None:
+        self._watch = watch
+        self._form = form
+        self.sending = SteppedSend(send, ready=self._catch_up)
+        self._topic: Topic | None = None
+        self._seen = 0
+        self._greeting = b""
+        self._reading: asyncio.Task[None] | None = None
+        self._leaving = False
+        self._ended = False
+
+    def begin(self, topic: Topic, seen: int | None) -> None:
+        """Send the headers and what the reader has missed.
+
+        Args:
+            topic: the job, with a snapshot.
+            seen: the version the reader has seen, None for a first visit, which gets the present state alone.
+        """
+        self._topic = topic
+        self._greeting = b"retry: %d\n" % random.randint(RETRY_FROM, RETRY_TO)  # noqa: S311
+        start: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+        if seen is None and topic.snapshot is not None:
+            self._push((topic.snapshot,), start)
+            return
+        self._seen = seen or 0
+        # The first bytes come at once, so that proxies and EventSource know that the stream is open.
+        self.sending.write(start, {"type": "http.response.body", "body": COMMENT, "more_body": True})
+        self._catch_up()
+
+    def changed(self, topic: Topic) -> None:
+        """Write what is new. Before `begin` it is too early: `begin` looks again."""
+        if self._topic is topic:
+            self._catch_up()
+
+    def keep_alive(self) -> None:
+        """Write a comment, unless the reader is slow and has bytes waiting anyway."""
+        if self._topic is not None and not (self._ended or self.sending.busy):
+            self.sending.write({"type": "http.response.body", "body": COMMENT, "more_body": True})
+
+    def drain(self) -> None:
+        """End after what is being written; the reader resumes elsewhere by its `Last-Event-ID`."""
+        self._leaving = True
+        self._catch_up()
+
+    def end(self) -> None:
+        """Free every task that still works for the reader."""
+        self._ended = True
+        self.sending.abandon()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _catch_up(self) -> None:
+        """Bring the reader up to date, or leave it to the write or read that is under way to call this again.
+
+        A slow reader's missed progress is never queued: after its write it gets the statuses since, and the newest.
+        """
+        if self._topic is None or self._ended or self.sending.busy or self._reading:
+            return
+        missed = self._topic.since(self._seen)
+        if missed is None:
+            self._reading = asyncio.create_task(self._read_past(self._topic))
+        elif missed:
+            self._push(missed)
+        elif self._leaving or self._topic.gone:
+            self._finish()
+
+    def _push(self, snapshots: Sequence[Snapshot], *before: Message) -> None:
+        body = self._greeting + b"".join(snapshot.rendered(self._form).event for snapshot in snapshots)
+        self._greeting = b""
+        newest = snapshots[-1].job
+        self._seen = newest.version
+        self._ended = newest.terminal or self._leaving
+        self.sending.write(*before, {"type": "http.response.body", "body": body, "more_body": not self._ended})
+        if not before:
+            delay = time.time() - newest.updated_at.timestamp()
+            metrics.COMMIT_TO_SOCKET.labels("stream").observe(max(0.0, delay))
+
+    def _finish(self) -> None:
+        self._ended = True
+        self.sending.write({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _read_past(self, topic: Topic) -> None:
+        try:
+            await self._watch.complete(topic)
+        except Unavailable as error:
+            _log.warning("stream ended, its past cannot be read", job_id=topic.job_id, reason=error.detail)
+            self._leaving = True
+            self._finish()
+        finally:
+            self._reading = None
+        self._catch_up()

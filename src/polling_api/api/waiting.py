@@ -1,0 +1,77 @@
+"""Long polls: one answer, given as soon as what is waited for has happened, or the time is over."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from starlette.types import Send
+
+from polling_api import metrics
+from polling_api.api.answers import Answer
+from polling_api.api.held import SteppedSend
+from polling_api.domain.job import Job
+from polling_api.representation import Snapshot
+from polling_api.watch import Topic
+
+CLOSE = (b"connection", b"close")
+
+
+class HeldAnswer:
+    """A request that waits.
+
+    Args:
+        send: the server's.
+        reached: whether a version is what is waited for.
+        answer: the answer that a snapshot makes; None stands for a job that was deleted meanwhile.
+    """
+
+    __slots__ = ("_answer", "_deadline", "_reached", "_topic", "answered", "sending")
+
+    def __init__(
+        self, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
+    ) -> None:
+        self.sending = SteppedSend(send, ready=_nothing)
+        self._reached = reached
+        self._answer = answer
+        self._topic: Topic | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self.answered = False
+
+    def begin(self, topic: Topic, seconds: float) -> None:
+        """Answer at once if `topic` is there already, else within `seconds`."""
+        self._topic = topic
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._give)
+        self.changed(topic)
+
+    def changed(self, topic: Topic) -> None:
+        """Answer if this is what is waited for. Before `begin` it is too early: `begin` looks again."""
+        if self._topic is None or self.answered:
+            return
+        if topic.snapshot is None or topic.gone:
+            self._give()
+        elif self._reached(topic.snapshot.job):
+            moment = topic.snapshot.job.updated_at.timestamp()
+            self._give()
+            metrics.COMMIT_TO_SOCKET.labels("wait").observe(max(0.0, time.time() - moment))
+
+    def drain(self) -> None:
+        """Answer now, and have the client come back on another connection, to another process."""
+        self._give(CLOSE)
+
+    def end(self) -> None:
+        """Free the timer and any write that still waits."""
+        self.answered = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.sending.abandon()
+
+    def _give(self, *extra: tuple[bytes, bytes]) -> None:
+        if self._topic is None or self.answered:
+            return
+        self.answered = True
+        answer = self._answer(None if self._topic.gone else self._topic.snapshot)
+        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages())
+
+
+def _nothing() -> None:
+    """An answer is one write: nothing follows it."""

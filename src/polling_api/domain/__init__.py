@@ -1,0 +1,1 @@
+"""Pure rules about jobs: no I/O, no clock of their own."""

@@ -1,0 +1,2 @@
+class EmbeddedError(Exception):
+    """A server cannot be started here; the message says what to do about it."""

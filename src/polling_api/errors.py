@@ -1,0 +1,117 @@
+"""Every error that a caller may be told, as a small tree.
+
+    PollingError
+    ├── BadRequest            the request cannot be read                     400
+    │   └── Invalid           it can be read, and breaks a rule              422
+    ├── NotFound              no such job, or not the caller's               404
+    ├── Conflict              right request, wrong moment                    409
+    ├── Gone                  it was there, and was deleted by plan          410
+    ├── Refused               understood, and not allowed                    403
+    ├── TooLarge              over a bound on bodies                         413
+    ├── Unsupported           a media type that is not spoken here           415
+    ├── NotAcceptable         none of the media types asked for              406
+    └── Unavailable           a part that is needed does not answer          503
+
+Only `api/problems.py` knows the HTTP statuses on the right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One broken rule of a body or query, for the `errors` member of a problem.
+
+    `pointer` says where: a JSON Pointer (RFC 6901) into the body, `line N` of a line format, or `?name`.
+    """
+
+    pointer: str
+    message: str
+
+
+class PollingError(Exception):
+    """Base of all errors that are told to a caller.
+
+    Args:
+        detail: one sentence for a person, about this occurrence.
+        code: stable name for programs; each has a page on the service.
+        errors: the broken rules, field by field.
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    code = "internal"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+
+
+class BadRequest(PollingError):
+    """The request cannot be read: malformed JSON, a bad cursor, a bad header."""
+
+    code = "bad_request"
+
+
+class Invalid(BadRequest):
+    """The request can be read, and breaks a rule of the contract."""
+
+    code = "invalid_request"
+
+
+class NotFound(PollingError):
+    """There is no such thing, or it is not the caller's: both look alike."""
+
+    code = "not_found"
+
+
+class Conflict(PollingError):
+    """The job is not in a state in which this can be done."""
+
+    code = "conflict"
+
+
+class Gone(PollingError):
+    """What was asked for existed, and was deleted by plan."""
+
+    code = "gone"
+
+
+class Refused(PollingError):
+    """The request is understood, and not allowed."""
+
+    code = "forbidden"
+
+
+class TooLarge(PollingError):
+    """A body, a line or a batch is over its bound."""
+
+    code = "body_too_large"
+
+
+class Unsupported(PollingError):
+    """The body's media type is none that this endpoint reads."""
+
+    code = "unsupported_media_type"
+
+
+class NotAcceptable(PollingError):
+    """None of the media types in `Accept` can be served."""
+
+    code = "not_acceptable"
+
+
+class Unavailable(PollingError):
+    """A part that is needed does not answer now; asking again later may help."""
+
+    code = "unavailable"

@@ -1,0 +1,96 @@
+"""Publish and dispatch, over whatever carries the messages."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from polling_api import metrics
+from polling_api.domain.job import Job
+from polling_api.hub.notice import Notice
+from polling_api.hub.transport import Listener, Transport
+
+MOST_WAITING = 10_000  # notices; when the carrier is away they are worth less than the memory
+MOST_AT_ONCE = 500  # notices in one pipeline: some 400 KiB
+
+_log = structlog.get_logger(__name__)
+
+
+class Hub:
+    """One process's ear and mouth.
+
+    Publishing never makes the caller wait: notices are queued and sent in the order given, as many at once as have
+    gathered. What is lost on the way is made up for by comparison with the primary.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._listeners: list[Listener] = []
+        self._waiting: deque[Notice] = deque(maxlen=MOST_WAITING)
+        self._wake = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._sent.set()
+
+    @property
+    def listening(self) -> bool:
+        """Whether notices are being heard now."""
+        return self._transport.listening
+
+    def join(self, listener: Listener) -> None:
+        """Tell `listener` of every notice and gap from now on. Call before `run`."""
+        self._listeners.append(listener)
+
+    async def publish(self, jobs: Sequence[Job]) -> None:
+        """Queue the news of committed versions; never waits, never raises."""
+        if not jobs:
+            return
+        overflow = len(self._waiting) + len(jobs) - MOST_WAITING
+        if overflow > 0:
+            metrics.PUBLISHED.labels("dropped").inc(overflow)
+        self._waiting.extend(map(Notice.of, jobs))
+        self._sent.clear()
+        self._wake.set()
+
+    async def flushed(self) -> None:
+        """Return when all that was queued has been sent or given up."""
+        await self._sent.wait()
+
+    async def run(self) -> None:
+        """Listen and publish until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._transport.listen(self))
+            tasks.create_task(self._publish_what_waits())
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._transport.close()
+
+    def notice(self, notice: Notice) -> None:
+        """Pass a notice on."""
+        for listener in self._listeners:
+            listener.notice(notice)
+
+    def gap(self) -> None:
+        """Pass a gap on."""
+        metrics.GAPS.inc()
+        for listener in self._listeners:
+            listener.gap()
+
+    async def _publish_what_waits(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+                await self._send(batch)
+            self._sent.set()
+
+    async def _send(self, batch: list[Notice]) -> None:
+        try:
+            await self._transport.publish(batch)
+        except ConnectionError as error:
+            metrics.PUBLISHED.labels("failed").inc(len(batch))
+            _log.warning("notices not sent", count=len(batch), reason=str(error))
+        else:
+            metrics.PUBLISHED.labels("sent").inc(len(batch))

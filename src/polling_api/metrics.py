@@ -1,0 +1,48 @@
+"""Every metric of the service (OpenMetrics names), in one registry for each process."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+REQUESTS = Histogram(
+    "polling_request_seconds",
+    "Time to the first byte of an answer, by route, transport and outcome.",
+    ("route", "transport", "outcome"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+READS = Counter(
+    "polling_snapshot_reads",
+    "Reads of a job's status: live (in memory), primary (Postgres), coalesced (joined a read under way).",
+    ("source",),
+    registry=REGISTRY,
+)
+SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots in this process.", registry=REGISTRY)
+EVICTIONS = Counter("polling_snapshot_evictions", "Snapshots dropped, by reason.", ("reason",), registry=REGISTRY)
+HELD = Gauge("polling_held", "Requests held open now, by transport.", ("transport",), registry=REGISTRY)
+COMMIT_TO_SOCKET = Histogram(
+    "polling_commit_to_socket_seconds",
+    "From a version's commit to its bytes at a held request's socket.",
+    ("transport",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+NOTICES = Counter(
+    "polling_notices", "Notices from the hub: taken, stale, or of jobs nobody watches.", ("fate",), registry=REGISTRY
+)
+GAPS = Counter(
+    "polling_hub_gaps", "Times the hub may have missed notices and everything watched was compared.", registry=REGISTRY
+)
+PUBLISHED = Counter("polling_published", "Notices published, by outcome.", ("outcome",), registry=REGISTRY)
+COMPARISONS = Histogram(
+    "polling_comparison_seconds", "Comparing all that is watched with the primary.", registry=REGISTRY
+)
+MADE_UP = Counter("polling_comparison_found", "Changes found by comparison that no notice had told.", registry=REGISTRY)
+SWEEPS = Histogram("polling_sweep_seconds", "One sweep of the monitor over claimed jobs.", registry=REGISTRY)
+SWEPT = Counter("polling_swept_jobs", "Jobs a monitor looked at, by what came of it.", ("outcome",), registry=REGISTRY)
+PROVIDER_CALLS = Histogram(
+    "polling_provider_seconds", "Calls to the provider, by call and outcome.", ("call", "outcome"), registry=REGISTRY
+)
+RESULT_ROWS = Counter("polling_result_rows", "Result rows stored.", registry=REGISTRY)

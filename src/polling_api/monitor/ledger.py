@@ -1,0 +1,191 @@
+"""How a monitor writes: fenced by its leases; committed first, then published; never cut off in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from time import monotonic
+
+import structlog
+
+from polling_api import metrics
+from polling_api.domain.advance import Event, Settled, advance, settle
+from polling_api.domain.job import Job, JobError, Status
+from polling_api.domain.result import ItemResult
+from polling_api.monitor.cancellation import to_the_end
+from polling_api.monitor.decision import change
+from polling_api.monitor.tenure import Tenure
+from polling_api.store import leases, requests, results
+from polling_api.store.changes import Change
+from polling_api.store.engine import Engine
+from polling_api.store.leases import Claimed, Look
+
+Publish = Callable[[Sequence[Job]], Awaitable[None]]
+"""Told of committed versions; never raises, and takes a bounded time."""
+
+Point = Callable[[str], Awaitable[None]]
+"""Called by name where a crash would be worst. Tests end or stop the process there; else it does nothing."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Ledger:
+    """One monitor's leases, and all that it writes.
+
+    Every method raises `Unavailable` where the database does not answer; then what it holds ends by itself.
+
+    Args:
+        engine: the primary's.
+        publish: called after each commit, with what it wrote.
+        at: see `Point`.
+        owner: the monitor's name, unlike any other's, also any earlier one's.
+        lease: seconds for which a claim or a renewal is good.
+        results_keep: seconds from a job's end until its results expire.
+        wake: set when a job that was given back is due again.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        publish: Publish,
+        at: Point,
+        *,
+        owner: str,
+        lease: float,
+        results_keep: float,
+        wake: asyncio.Event,
+    ) -> None:
+        self._engine = engine
+        self._publish = publish
+        self._at = at
+        self._owner = owner
+        self._results_keep = results_keep
+        self._wake = wake
+        self._held: dict[str, Tenure] = {}
+        self.lease = lease
+
+    async def claim(self, limit: int) -> list[Tenure]:
+        """Claim up to `limit` due jobs."""
+        return await to_the_end(self._claim(limit))
+
+    async def _claim(self, limit: int) -> list[Tenure]:
+        ends = monotonic() + self.lease
+        claimed = await leases.claim(self._engine, owner=self._owner, limit=limit, lease=self.lease)
+        tenures = [Tenure(one, ends) for one in claimed]
+        self._held.update((tenure.job_id, tenure) for tenure in tenures)
+        return tenures
+
+    async def republish(self, tenures: Iterable[Tenure]) -> None:
+        """Publish again what a dead monitor may have committed without having been able to publish it."""
+        if taken_over := [tenure.claimed.job for tenure in tenures if tenure.claimed.taken_over]:
+            await self._publish(taken_over)
+
+    async def renew(self, tenures: Sequence[Tenure] | None = None) -> None:
+        """Renew the leases of some jobs, or of all that are held; those that are lost end at once."""
+        asked = list(self._held.values()) if tenures is None else tenures
+        ends = monotonic() + self.lease
+        kept = await to_the_end(
+            leases.renew(self._engine, self._owner, [tenure.job_id for tenure in asked], self.lease)
+        )
+        for tenure in asked:
+            tenure.ends_at(ends if tenure.job_id in kept else monotonic())
+            if tenure.job_id not in kept:
+                self.let_go(tenure)
+
+    def let_go(self, tenure: Tenure) -> None:
+        """Renew a lease no more: unless it was given back, it ends by itself, which is pause enough."""
+        if self._held.get(tenure.job_id) is tenure:
+            del self._held[tenure.job_id]
+
+    async def save(self, changes: Sequence[Change]) -> dict[str, Job]:
+        """Commit new versions, then publish them.
+
+        Returns:
+            The versions by id; without those whose lease is lost, or which somebody else has changed.
+        """
+        for one in changes:
+            if one.next_look is not None or one.transition.status.terminal:
+                self._held.pop(one.job_id, None)
+        return await to_the_end(self._save(changes)) if changes else {}
+
+    async def _save(self, changes: Sequence[Change]) -> dict[str, Job]:
+        saved = await leases.save(self._engine, self._owner, changes, results_keep=self._results_keep)
+        await self._at("saved")
+        self._wake_in([one.next_look for one in changes if one.next_look is not None])
+        await self._publish(saved)
+        await self._at("published")
+        return {job.id: job for job in saved}
+
+    async def release(self, looks: Sequence[Look]) -> None:
+        """Give jobs back."""
+        for look in looks:
+            self._held.pop(look.job_id, None)
+        await to_the_end(leases.release(self._engine, self._owner, looks))
+        self._wake_in([look.next_look for look in looks])
+
+    def _wake_in(self, waits: Sequence[float]) -> None:
+        """Wake the monitor for the soonest; it went to rest while these jobs still looked leased."""
+        if waits:
+            asyncio.get_running_loop().call_later(min(waits), self._wake.set)
+
+    async def release_all(self) -> None:
+        """Give back whatever is still held, due at once, or as soon as nothing can be under way for it."""
+        held = list(self._held.values())
+        await self.release([Look(one.job_id, one.settling, one.claimed.attempts, observed=False) for one in held])
+
+    async def record(
+        self, claimed: Claimed, job: Job, event: Event, *, wait: float | None = None, observed: bool = False
+    ) -> Job | None:
+        """Save what `event` makes of `job`.
+
+        Args:
+            claimed: the job when it was claimed.
+            job: its present version.
+            event: what happened.
+            wait: seconds until the next look, which gives the job back; None keeps it.
+            observed: whether the provider itself said so just now.
+
+        Returns:
+            The present version, or None where the job is no longer ours or no longer as it was; it is given
+            back then, to be looked at anew.
+        """
+        transition = advance(job, event, now=claimed.now)
+        if transition is None:
+            if wait is not None:
+                await self.release([Look(job.id, wait, 0, observed)])
+            return job
+        proposed = change(job, transition, now=claimed.now, wait=wait, observed=observed)
+        saved = (await self.save([proposed])).get(job.id)
+        if saved is None:
+            await self.release([Look(job.id, 0, claimed.attempts, observed)])
+        return saved
+
+    async def settle(self, claimed: Claimed, job: Job, status: Status, error: JobError | None) -> None:
+        """End a job with the results that are stored; its other items take the job's own outcome."""
+        stored = await results.tally(self._engine, job.id)
+        progress = settle(job.progress.total, stored, status)
+        await self._at("before settle")
+        ended = await self.record(claimed, job, Settled(status, progress, error))
+        if ended:
+            _log.info("job ended", job_id=job.id, status=status, code=error and error.code)
+
+    async def remember_batch(self, job_id: str, batch_id: str) -> bool:
+        """Note the provider's batch of a job; False where the lease is lost."""
+        return await to_the_end(leases.remember_batch(self._engine, self._owner, job_id, batch_id))
+
+    def lines(self, job_id: str) -> AsyncIterator[bytes]:
+        """A job's requests, as lines of the batch input format."""
+        return requests.lines(self._engine, job_id)
+
+    async def store_results(self, job_id: str, chunk: Sequence[ItemResult]) -> results.Added:
+        """Store at most 1,000 results; those that are stored already stay as they are."""
+        added = await to_the_end(results.add(self._engine, job_id, chunk))
+        metrics.RESULT_ROWS.inc(added.new)
+        await self._at("results chunk stored")
+        return added
+
+    async def next_due(self) -> float | None:
+        """Seconds until some job is due, None where none ever is."""
+        return await leases.next_due(self._engine)
+
+
+async def nothing(_point: str) -> None:
+    """Do nothing at any point: the service's own `Point`."""

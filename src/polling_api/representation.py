@@ -1,0 +1,150 @@
+"""From a version of a job to the bytes of one form of it, made once for all its readers.
+
+Pure: the same version in the same form gives the same bytes on every node.
+"""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import orjson
+from sse_starlette import ServerSentEvent
+
+from polling_api.domain.job import Job
+from polling_api.domain.validators import entity_tag
+
+API_VERSION = "2026-11-23"
+JSON_TYPE = "application/json"
+
+FRESH_WHILE_ACTIVE = 30  # seconds a private cache may keep a state that still changes
+FRESH_WHEN_TERMINAL = 86_400  # seconds for one that never does
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Form(NamedTuple):
+    """What makes the bytes of one version differ: the set of endpoints its links lead to, and the API version."""
+
+    base: str
+    api_version: str = API_VERSION
+
+
+class Rendered:
+    """One version in one form. Each part is made at its first use, and then shared."""
+
+    def __init__(self, job: Job, form: Form) -> None:
+        self.job = job
+        self.form = form
+
+    @cached_property
+    def body(self) -> bytes:
+        """The representation: minified UTF-8 JSON."""
+        return orjson.dumps(job_document(self.job, self.form.base))
+
+    @cached_property
+    def etag(self) -> str:
+        """The weak entity tag (RFC 9110, section 8.8.3)."""
+        return entity_tag(self.job, self.form.api_version, JSON_TYPE)
+
+    @cached_property
+    def last_modified(self) -> bytes:
+        """`updated_at` as an HTTP date, which knows whole seconds alone."""
+        return format_datetime(self.job.updated_at.astimezone(UTC), usegmt=True).encode()
+
+    @cached_property
+    def validators(self) -> Headers:
+        """The headers that a `304` shares with its `200`."""
+        headers = [(b"etag", self.etag.encode())]
+        if not self.job.terminal:
+            headers.append((b"x-poll-interval", b"%d" % self.job.poll_after))
+        return headers
+
+    @cached_property
+    def described(self) -> Headers:
+        """The headers of a `200`, but for caching."""
+        return [
+            (b"content-type", JSON_TYPE.encode()),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"last-modified", self.last_modified),
+            *self.validators,
+        ]
+
+    @cached_property
+    def event(self) -> bytes:
+        """The version as one Server-Sent Event (WHATWG HTML, section 9.2)."""
+        event = ServerSentEvent(self.body.decode(), event="job", id=str(self.job.version), sep="\n")
+        return event.encode()
+
+    def max_age(self, now: float) -> int:
+        """How many seconds from `now` (epoch) a private cache may keep this."""
+        if not self.job.terminal:
+            return FRESH_WHILE_ACTIVE
+        if self.job.results_expire_at is None:
+            return FRESH_WHEN_TERMINAL
+        return max(0, min(FRESH_WHEN_TERMINAL, int(self.job.results_expire_at.timestamp() - now)))
+
+
+class Snapshot:
+    """One version of a job with all forms of it that somebody read."""
+
+    __slots__ = ("_forms", "job")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._forms: dict[Form, Rendered] = {}
+
+    def rendered(self, form: Form) -> Rendered:
+        """This version in `form`, rendered once. Callers pick from few forms, so the number kept is bounded."""
+        rendered = self._forms.get(form)
+        if rendered is None:
+            rendered = self._forms[form] = Rendered(self.job, form)
+        return rendered
+
+
+def job_document(job: Job, base: str) -> dict[str, Any]:
+    """The contract's `job` object.
+
+    Args:
+        job: the version to describe.
+        base: the path of the set that was asked, as `/api/v1/jobs`; links are absolute paths below it.
+    """
+    here = f"{base}/{job.id}"
+    progress = job.progress
+    return {
+        "object": "job",
+        "id": job.id,
+        "status": job.status,
+        "terminal": job.terminal,
+        "version": job.version,
+        "progress": {
+            "total": progress.total,
+            "completed": progress.completed,
+            "failed": progress.failed,
+            "expired": progress.expired,
+            "cancelled": progress.cancelled,
+        },
+        "error": job.error and {"code": job.error.code, "message": job.error.message},
+        "metadata": job.metadata,
+        "provider": job.provider,
+        "endpoint": job.endpoint,
+        "created_at": timestamp(job.created_at),
+        "updated_at": timestamp(job.updated_at),
+        "started_at": timestamp(job.started_at),
+        "finished_at": timestamp(job.finished_at),
+        "expires_at": timestamp(job.expires_at),
+        "results_expire_at": timestamp(job.results_expire_at),
+        "links": {
+            "self": here,
+            "events": f"{here}/events",
+            "results": f"{here}/results",
+            "cancel": f"{here}/cancel",
+        },
+    }
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """A moment as RFC 3339, UTC, with microseconds even where they are zero; None stays None."""
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

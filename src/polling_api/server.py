@@ -1,0 +1,93 @@
+"""One worker process: uvicorn, with limits raised, its collector tamed, and a drain that begins at the signal."""
+
+import asyncio
+import gc
+import resource
+import signal
+from types import FrameType
+
+import structlog
+import uvicorn
+from uvicorn.config import Config
+
+from polling_api.api.held import Holding
+from polling_api.app import create_app
+from polling_api.settings import Settings
+
+SIGINT_DRAIN = 0.5  # seconds: somebody waits at the keyboard
+STOP_MARGIN = 5.0  # seconds for answers that are being written when the drain is over
+BACKLOG = 4096  # connections that may wait to be accepted while ten thousand return at once
+
+_log = structlog.get_logger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """Ends what is held open from the exit signal on; the lifespan's end would be too late, since it comes after."""
+
+    def __init__(self, config: Config, holding: Holding, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._holding = holding
+        self._drain_seconds = drain_seconds
+        self._drain: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Start, then keep the garbage collector away from what lives as long as the process."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)  # pyright: ignore[reportArgumentType]
+        gc.collect()
+        gc.freeze()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal is uvicorn's to handle."""
+        seconds = SIGINT_DRAIN if sig == signal.SIGINT else self._drain_seconds
+        if self._loop is not None and not self.should_exit:
+            self._loop.call_soon_threadsafe(self._begin_drain, seconds)
+        super().handle_exit(sig, frame)
+
+    def _begin_drain(self, seconds: float) -> None:
+        if self._drain is None:
+            _log.info("draining", seconds=seconds)
+            self._drain = asyncio.create_task(self._holding.drain(seconds))
+
+
+def run_worker(settings: Settings, fd: int | None = None) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: with both `database_url` and `redis_url`.
+        fd: a listening socket that is inherited from the supervisor; None listens on `host` and `port`.
+    """
+    raise_descriptor_limit()
+    # A full collection over 9,000 streams stops the loop for 2 s: collect the young often enough, the old hardly ever.
+    gc.set_threshold(50_000, 20, 100)
+    app, holding = create_app(settings)
+    config = Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        fd=fd,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # it would hold query strings, and with them tokens; `Edge` logs instead
+        proxy_headers=False,  # it would trust anybody on this machine to say who the caller is
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=65,  # a polite poller's 30 s twice, so that its connection is still there
+        timeout_graceful_shutdown=int(settings.drain_seconds + STOP_MARGIN),
+    )
+    DrainingServer(config, holding, settings.drain_seconds).run()
+
+
+def raise_descriptor_limit() -> int:
+    """Allow as many open connections as the system lets this process have.
+
+    Returns:
+        How many descriptors there are now.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

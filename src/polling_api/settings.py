@@ -1,0 +1,102 @@
+"""Every setting, with its unit, its default and its reason.
+
+Only the modules that assemble the service read them; parts receive values. Each can be set in the environment with
+the prefix `POLLING_`, and `polling-api settings` shows them all.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+def _setting(
+    default: Any, unit: str, reason: str, *, ge: float | None = None, gt: float | None = None, le: float | None = None
+) -> Any:
+    return Field(default=default, description=reason, json_schema_extra={"unit": unit}, ge=ge, gt=gt, le=le)
+
+
+class Settings(BaseSettings):
+    """The service's settings, read once at start."""
+
+    model_config = SettingsConfigDict(env_prefix="POLLING_", extra="ignore", frozen=True)
+
+    # Where it runs
+    host: str = _setting("127.0.0.1", "address", "Loopback: a newcomer's first run is not open to the network.")
+    port: int = _setting(8000, "port", "What uvicorn users expect.", ge=1, le=65535)
+    workers: int = _setting(1, "processes", "One process holds 10,000 streams; more use more cores.", ge=1, le=64)
+    data_dir: Path = _setting(Path(".polling-api"), "folder", "The embedded servers' data, and nothing else.")
+    drain_seconds: float = _setting(
+        10, "s", "Streams end spread over this time after SIGTERM, so that their clients do not return at once.", ge=0
+    )
+
+    # What it stands on
+    database_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Postgres is started in the data folder.")
+    redis_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Redis is started on a Unix socket.")
+    pool_size: int = _setting(8, "connections", "Held open by a process; polls are served from memory.", ge=1)
+    pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
+    pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
+    statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
+    redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
+
+    # The provider
+    provider: Literal["auto", "openai", "simulator"] = _setting(
+        "auto", "name", "auto: the simulator unless `upstream_url` or `upstream_api_key` is set."
+    )
+    upstream_url: str | None = _setting(None, "URL", "Base address of the provider's API, as `https://…/v1`.")
+    upstream_api_key: SecretStr | None = _setting(None, "secret", "Sent as a bearer token to the provider.")
+    upstream_timeout: float = _setting(20, "s", "A provider's call that takes longer is tried again.", gt=0)
+    upstream_concurrency: int = _setting(16, "calls", "At once to the provider from one monitor.", ge=1)
+    simulator_port: int = _setting(8001, "port", "The simulator speaks the provider's wire here.", ge=1, le=65535)
+
+    # The monitor
+    monitor_interval: float = _setting(30, "s", "Between two looks upstream at a job; providers limit calls.", gt=0)
+    lease_seconds: float = _setting(30, "s", "A dead monitor's jobs are taken over after this long.", gt=0)
+    submit_within: float = _setting(86_400, "s", "A job that the provider could not take for a day has failed.", gt=0)
+
+    # Submitting
+    anonymous_submit: bool = _setting(
+        default=False, unit="flag", reason="Unsigned callers may spend a real provider's money only if asked."
+    )
+    endpoints: tuple[str, ...] = _setting(
+        ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/images/generations"),
+        "paths",
+        "What the provider's batches know; the first is the default.",
+    )
+    max_json_bytes: int = _setting(4 * MIB, "bytes", "JSON is parsed whole, and stalls the loop while it is.", gt=0)
+    max_batch_bytes: int = _setting(200 * MIB, "bytes", "The provider's own bound on a batch file.", gt=0)
+    max_line_bytes: int = _setting(1 * MIB, "bytes", "A line is parsed whole.", gt=0)
+    max_requests: int = _setting(50_000, "requests", "The provider's own bound on a batch.", gt=0)
+    results_keep: float = _setting(30 * 86_400, "s", "Results and requests are kept this long after the end.", gt=0)
+
+    # Watching
+    max_wait: int = _setting(30, "s", "Proxies on the way cut requests that are silent for longer.", ge=0)
+    keepalive_every: float = _setting(15, "s", "A silent stream is cut by proxies after some 30 s.", gt=0)
+    compare_every: float = _setting(3, "s", "A lost notification is made up for within this time.", gt=0)
+    max_snapshots: int = _setting(20_000, "jobs", "Held in memory by a process, some 6 KiB each.", gt=0)
+    snapshot_idle: float = _setting(90, "s", "Three polite polls: the next poller finds the snapshot in memory.", gt=0)
+
+    # Telling
+    log_format: Literal["auto", "json", "console"] = _setting("auto", "name", "auto: console on a terminal, else JSON.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "name", "Polls are logged at debug.")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the provider is the simulator."""
+        if self.provider == "auto":
+            return self.upstream_url is None and self.upstream_api_key is None
+        return self.provider == "simulator"
+
+    @property
+    def provider_name(self) -> str:
+        """The name that jobs carry."""
+        return "simulator" if self.simulated else "openai"
+
+    @property
+    def upstream_base(self) -> str:
+        """The provider's base address, without a slash at its end."""
+        default = f"http://127.0.0.1:{self.simulator_port}/v1" if self.simulated else "https://api.openai.com/v1"
+        return (self.upstream_url or default).rstrip("/")

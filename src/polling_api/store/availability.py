@@ -1,0 +1,54 @@
+"""What a database that does not answer looks like, told as one error."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import sqlalchemy.exc
+from asyncpg import PostgresError
+
+from polling_api.errors import Unavailable
+
+RETRY_AFTER = 2  # seconds: a restart or a failover takes a few
+
+# Classes and single codes of SQLSTATE (PostgreSQL manual, appendix A) that say "not now" rather than "wrong".
+_AWAY = (
+    "08",  # connection lost
+    "53",  # out of connections, memory or disk
+    "57",  # shutting down, starting up, or the statement timeout
+    "58",  # its own disk failed
+    "25006",  # read only: the primary was demoted under us
+    "25P03",  # it ended our transaction for idling
+    "40001",  # lost against another transaction
+    "40P01",
+    "55P03",
+)
+
+
+@contextmanager
+def answering() -> Generator[None, None, None]:
+    """Tell every failure to reach the database, or to get its answer in time, as one error.
+
+    Raises:
+        Unavailable: what was being written may or may not be stored. All other errors pass unchanged: they
+            are mistakes of ours, and asking again would not help.
+    """
+    try:
+        yield
+    except (OSError, TimeoutError, sqlalchemy.exc.TimeoutError) as error:
+        raise Unavailable("The database does not answer.", retry_after=RETRY_AFTER) from error
+    except (sqlalchemy.exc.DBAPIError, PostgresError) as error:
+        if not _is_away(error):
+            raise
+        raise Unavailable("The database cannot do this now.", retry_after=RETRY_AFTER) from error
+
+
+def _is_away(error: sqlalchemy.exc.DBAPIError | PostgresError) -> bool:
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    return _sqlstate(error).startswith(_AWAY)
+
+
+def _sqlstate(error: sqlalchemy.exc.DBAPIError | PostgresError) -> str:
+    """The code Postgres gave, or nothing where the driver itself complained."""
+    told = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+    return getattr(told, "sqlstate", None) or ""

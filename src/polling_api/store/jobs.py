@@ -1,0 +1,220 @@
+"""Jobs as clients see them: stored whole or not at all, read, compared, replayed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from asyncpg import UniqueViolationError
+from sqlalchemy import ARRAY, Float, Text, any_, bindparam, insert, literal, null, or_, select, text
+from sqlalchemy import Integer as Int
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from polling_api.domain.job import Job, Status
+from polling_api.errors import Invalid
+from polling_api.store.arrays import Rows
+from polling_api.store.clock import CLOCK, later
+from polling_api.store.engine import statements, transaction
+from polling_api.store.rows import JOB, PAST_JOB, job_from, version_of
+from polling_api.store.tables import jobs, requests, transitions
+
+COPY_TIMEOUT = 120.0  # seconds: a batch of 200 MB on a slow disk
+YIELD_EVERY = 256 * 1024  # characters copied between two turns of the event loop: a millisecond's work
+
+# What a new job begins with; the rest is given, or is null.
+_moment = select(CLOCK.label("at")).cte("moment")  # volatile, so read once, not once a column
+_deadline = later(_moment.c.at, bindparam("expires_in", type_=Float()))
+_FIRST_VERSION = {
+    **{
+        name: bindparam(f"new_{name}", type_=jobs.c[name].type)
+        for name in ("id", "client_id", "provider", "endpoint", "metadata", "total", "poll_after")
+    },
+    "version": literal(1),
+    "status": literal(Status.QUEUED.value),
+    "status_version": literal(1),
+    "completed": literal(0),
+    "failed": literal(0),
+    "expired": literal(0),
+    "cancelled": literal(0),
+    "created_at": _moment.c.at,
+    "updated_at": _moment.c.at,
+    "expires_at": _deadline,
+    "deadline_at": _deadline,
+    "due_at": _moment.c.at,
+    "attempts": literal(0),
+}
+_created = (
+    insert(jobs).from_select(list(_FIRST_VERSION), select(*_FIRST_VERSION.values())).returning(*JOB).cte("created")
+)
+_CREATE = select(_created).add_cte(version_of(_created))
+
+_READ = select(*JOB).where(jobs.c.id == any_(bindparam("ids", type_=ARRAY(Text()))))
+
+_known = Rows("known", id=Text(), version=Int())
+
+_DIFFERING = (
+    select(_known.c.id.label("known_id"), *JOB)
+    .select_from(_known.table.outerjoin(jobs, jobs.c.id == _known.c.id))
+    .where(or_(jobs.c.id.is_(null()), jobs.c.version != _known.c.version))
+)
+
+_STATUSES_AFTER = (
+    select(*PAST_JOB)
+    .select_from(_known.table)
+    .join(jobs, jobs.c.id == _known.c.id)
+    .join(transitions, transitions.c.job_id == _known.c.id)
+    .where(transitions.c.version > _known.c.version, transitions.c.version == transitions.c.status_version)
+    .order_by(transitions.c.job_id, transitions.c.version)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be stored. `expires_in` is its own deadline, `poll_after` the first pace, both in seconds."""
+
+    id: str
+    client_id: str | None
+    provider: str
+    endpoint: str
+    metadata: Mapping[str, str]
+    total: int
+    expires_in: float | None
+    poll_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """One request of a new job; `body` is JSON text."""
+
+    custom_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Where the database and the caller disagree about the versions of jobs."""
+
+    changed: list[Job] = field(default_factory=list[Job])
+    missing: list[str] = field(default_factory=list[str])
+
+
+async def create(
+    engine: AsyncEngine, new: NewJob, new_requests: Iterable[NewRequest], *, within: float = COPY_TIMEOUT
+) -> Job:
+    """Store a job with its requests, in one transaction, due at once.
+
+    Args:
+        engine: the primary's.
+        new: the job; `total` has to be the number of requests.
+        new_requests: read once, a few at a time, so that it may come from a file.
+        within: seconds; the COPY's own limit, in place of the one for ordinary statements.
+
+    Returns:
+        Version 1.
+
+    Raises:
+        Invalid: two requests have the same `custom_id`.
+        ValueError: there are not `total` requests.
+        Unavailable: it may or may not be stored.
+        Exception: whatever `new_requests` raises; then nothing is stored.
+    """
+    async with transaction(engine) as connection, asyncio.timeout(within):
+        # The job's row comes last: its times are then those of the commit, not of a long COPY's start.
+        copied = await _copy_requests(connection, new.id, new_requests, within)
+        if copied != new.total:
+            raise ValueError(f"{copied} requests were given for a job of {new.total}")
+        return job_from((await connection.execute(_CREATE, _parameters_of(new))).one())
+
+
+async def read(engine: AsyncEngine, ids: Collection[str]) -> dict[str, Job]:
+    """Read the present version of many jobs, in one statement.
+
+    Raises:
+        Unavailable: the database did not answer.
+    """
+    async with statements(engine) as connection:
+        rows = await connection.execute(_READ, {"ids": list(ids)})
+        return {row.id: job_from(row) for row in rows}
+
+
+async def differing(engine: AsyncEngine, known: Mapping[str, int]) -> Differences:
+    """Compare known versions with the database, which answers only where they differ, in one statement.
+
+    Args:
+        engine: the primary's.
+        known: version by id; the bound on their number is the caller's (1,000 take some 5 ms).
+
+    Raises:
+        Unavailable: the database did not answer.
+    """
+    differences = Differences()
+    async with statements(engine) as connection:
+        for row in await connection.execute(_DIFFERING, _known.bind(known.items())):
+            if row.id is None:
+                differences.missing.append(row.known_id)
+            else:
+                differences.changed.append(job_from(row))
+    return differences
+
+
+async def statuses_after(engine: AsyncEngine, after: Mapping[str, int]) -> dict[str, list[Job]]:
+    """Replay: every later version in which the status changed, for many jobs, in one statement.
+
+    Args:
+        engine: any; a replica may give less than the primary.
+        after: the version after which to begin, by id.
+
+    Returns:
+        For each id its versions in order, as they were; an empty list where there are none.
+
+    Raises:
+        Unavailable: the database did not answer.
+    """
+    found: dict[str, list[Job]] = {job_id: [] for job_id in after}
+    async with statements(engine) as connection:
+        for row in await connection.execute(_STATUSES_AFTER, _known.bind(after.items())):
+            found[row.id].append(job_from(row))
+    return found
+
+
+async def _copy_requests(
+    connection: AsyncConnection, job_id: str, new_requests: Iterable[NewRequest], within: float
+) -> int:
+    """Write the requests by one COPY on the driver's own connection, within the transaction under way."""
+    limit = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+    await connection.execute(limit, {"milliseconds": str(round(within * 1000))})
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        done = await driver.copy_records_to_table(
+            requests.name,
+            columns=[column.name for column in requests.columns],
+            records=_records(job_id, new_requests),
+            timeout=within,
+        )
+    except UniqueViolationError as error:
+        raise Invalid("Two requests have the same custom_id.") from error
+    return int(done.removeprefix("COPY "))
+
+
+async def _records(job_id: str, new_requests: Iterable[NewRequest]) -> AsyncIterator[tuple[str, int, str, str]]:
+    """Number the requests, and let others run now and then: the driver would read them all in one go."""
+    since_yield = 0
+    for position, request in enumerate(new_requests):
+        yield job_id, position, request.custom_id, request.body
+        since_yield += len(request.body)
+        if since_yield >= YIELD_EVERY:
+            since_yield = 0
+            await asyncio.sleep(0)
+
+
+def _parameters_of(new: NewJob) -> dict[str, Any]:
+    given = {
+        "id": new.id,
+        "client_id": new.client_id,
+        "provider": new.provider,
+        "endpoint": new.endpoint,
+        "metadata": dict(new.metadata),
+        "total": new.total,
+        "poll_after": new.poll_after,
+    }
+    return {"expires_in": new.expires_in, **{f"new_{name}": value for name, value in given.items()}}

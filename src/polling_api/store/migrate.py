@@ -1,0 +1,48 @@
+"""Bringing a database's schema up to date, from within the process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+# The repository's root, in a checkout and in an editable installation; else the folder the process was
+# started in, as in the container image, which has `alembic.ini` and `alembic/` beside an ordinary
+# installation.
+_PLACES = (Path(__file__).resolve().parents[3], Path.cwd())
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Migrate up to a revision; processes that do so at once wait for each other.
+
+    It starts an event loop of its own: from a running one, call it in a thread.
+
+    Args:
+        url: the primary's address, not by way of PgBouncer's transaction mode, which has no session locks.
+        revision: as Alembic names it.
+
+    Raises:
+        FileNotFoundError: the migrations are not where they are looked for.
+        TimeoutError: another process has been migrating for a minute.
+    """
+    command.upgrade(configuration(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Migrate down to a revision, `base` for the beginning; as `upgrade` otherwise."""
+    command.downgrade(configuration(url), revision)
+
+
+def configuration(url: str, places: Sequence[Path] = _PLACES) -> Config:
+    """Alembic's configuration for a database, from the first of the places that has it.
+
+    Raises:
+        FileNotFoundError: the migrations are not where they are looked for.
+    """
+    for place in places:
+        if (place / "alembic.ini").is_file():
+            config = Config(place / "alembic.ini")
+            config.attributes["url"] = url
+            return config
+    tried = " or ".join(str(place) for place in places)
+    raise FileNotFoundError(f"No alembic.ini in {tried}: start from the folder that holds it and alembic/.")

@@ -1,0 +1,153 @@
+"""What is kept in Postgres. The migrations in `alembic/` make the same; a test compares the two.
+
+There are no foreign keys from `requests` and `results` to `jobs`: a batch arrives in one COPY of up to 50,000
+rows, and Postgres would check each of them by a query of its own. Rows are written and deleted with their job
+in one transaction, which gives the same guarantee.
+"""
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from polling_api.domain.job import TERMINAL, Outcome, Status
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+_TIME = DateTime(timezone=True)
+
+
+def _one_of(column: str, values: frozenset[str]) -> str:
+    quoted = ", ".join(f"'{value}'" for value in sorted(values))
+    return f"{column} IN ({quoted})"
+
+
+_STATUS = _one_of("status", frozenset(Status))
+_ENDED = f"({_one_of('status', frozenset(TERMINAL))}) = (finished_at IS NOT NULL)"
+_COUNTS = "completed >= 0 AND failed >= 0 AND expired >= 0 AND cancelled >= 0"
+_ERROR = "(error_code IS NULL) = (error_message IS NULL)"
+_VERSIONS = "version >= status_version AND status_version >= 1"
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, comment="null: public, whoever knows the id may read it"),
+    Column("provider", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    # json, not jsonb: the client gets its keys back in its own order
+    Column("metadata", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_version", Integer, nullable=False, comment="the version in which the status began"),
+    Column("total", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("expired", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("poll_after", Integer, nullable=False, comment="seconds until asking again is worth it"),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False, comment="when this version was made; rises with it"),
+    Column("started_at", _TIME),
+    Column("finished_at", _TIME),
+    Column("expires_at", _TIME, comment="the earlier of the provider's deadline and the job's own"),
+    Column("results_expire_at", _TIME),
+    Column("deadline_at", _TIME, comment="the job's own deadline"),
+    Column("cancel_requested_at", _TIME),
+    Column("upstream_id", Text, comment="the provider's name for the batch"),
+    Column("due_at", _TIME, nullable=False, comment="when a monitor may claim it; while leased, the lease's end"),
+    Column("lease_owner", Text, comment="the monitor that holds it"),
+    Column("attempts", Integer, nullable=False, comment="looks in a row that came to nothing"),
+    Column("observed_at", _TIME, comment="when the provider last confirmed what is known"),
+    CheckConstraint(_STATUS, name="status"),
+    CheckConstraint(_ENDED, name="ended"),
+    CheckConstraint(_VERSIONS, name="versions"),
+    CheckConstraint(f"total >= 1 AND {_COUNTS}", name="counts"),
+    CheckConstraint("completed + failed + expired + cancelled <= total", name="sum"),
+    CheckConstraint("finished_at IS NULL OR completed + failed + expired + cancelled = total", name="all_settled"),
+    CheckConstraint(_ERROR, name="error"),
+    CheckConstraint("attempts >= 0 AND poll_after >= 1", name="pace"),
+    Index("jobs_due", "due_at", postgresql_where=text("finished_at IS NULL")),
+    postgresql_with={
+        # Saving a version moves no indexed column as long as the lease is kept: with room on the page the new
+        # row stays there, and neither index is touched (heap-only tuple).
+        "fillfactor": 80,
+        # Each claim leaves a dead entry in the small index of unfinished jobs. By default vacuum waits for a
+        # fifth of the whole table, finished jobs and all, and claims would wade through the dead until then.
+        "autovacuum_vacuum_scale_factor": 0.01,
+        "autovacuum_vacuum_threshold": 2000,
+        # The share of unfinished jobs is what the planner has to know, and it moves within minutes.
+        "autovacuum_analyze_scale_factor": 0.02,
+    },
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("position", Integer, nullable=False, comment="order of submission, from 0, without gaps"),
+    Column("custom_id", Text, nullable=False),
+    Column("body", Text, nullable=False, comment="JSON as it was sent"),
+    PrimaryKeyConstraint("job_id", "position"),
+    UniqueConstraint("job_id", "custom_id"),
+    CheckConstraint("position >= 0", name="position"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("response", Text, comment="JSON of status_code and body, as the provider sent it"),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    PrimaryKeyConstraint("job_id", "position"),
+    CheckConstraint(_one_of("outcome", frozenset(Outcome)), name="outcome"),
+    CheckConstraint(_ERROR, name="error"),
+)
+
+# One row a version: with what `jobs` says of all versions alike, enough to give back the job as it was.
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_version", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("expired", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("poll_after", Integer, nullable=False),
+    Column("updated_at", _TIME, nullable=False, comment="when this version was made"),
+    Column("started_at", _TIME),
+    Column("finished_at", _TIME),
+    Column("expires_at", _TIME),
+    Column("results_expire_at", _TIME),
+    PrimaryKeyConstraint("job_id", "version"),
+    CheckConstraint(_STATUS, name="status"),
+    CheckConstraint(_ENDED, name="ended"),
+    CheckConstraint(_VERSIONS, name="versions"),
+    CheckConstraint(_COUNTS, name="counts"),
+)

@@ -1,0 +1,79 @@
+"""Many readers, one read: what is asked for while reads are under way goes into the next one together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from itertools import islice
+from typing import Generic, TypeVar
+
+from polling_api import metrics
+
+MOST_IDS = 500  # in one statement: the answer is some 400 KiB
+MOST_READS = 4  # statements at once: the rest of the pool is for writes
+
+Value = TypeVar("Value")
+
+
+class CoalescedReads(Generic[Value]):
+    """Reads by id, each id once at a time however many ask, many ids in one statement.
+
+    Args:
+        read: one bounded read of many ids; absent ids are simply not in its answer.
+    """
+
+    def __init__(self, read: Callable[[Collection[str]], Awaitable[Mapping[str, Value]]]) -> None:
+        self._read = read
+        self._waiting: dict[str, asyncio.Future[Value | None]] = {}
+        self._under_way: dict[str, asyncio.Future[Value | None]] = {}
+        self._reading: set[asyncio.Task[None]] = set()
+
+    async def get(self, job_id: str, *, fresh: bool = False) -> Value | None:
+        """The value of one id, or None.
+
+        A reader who joins a read under way may be given a value from shortly before it asked; whoever must not miss
+        a change registers its interest first. `fresh` joins no read that has begun, for who knows of a change.
+
+        Raises:
+            Unavailable: as the read does, for all who joined it.
+        """
+        future = self._waiting.get(job_id)
+        if future is None and not fresh:
+            future = self._under_way.get(job_id)
+        if future is None:
+            if not self._waiting:
+                asyncio.get_running_loop().call_soon(self._start)
+            future = self._waiting[job_id] = asyncio.get_running_loop().create_future()
+            metrics.READS.labels("primary").inc()
+        else:
+            metrics.READS.labels("coalesced").inc()
+        # Shielded: one reader's going away must not take the answer from the others.
+        return await asyncio.shield(future)
+
+    def _start(self) -> None:
+        while self._waiting and len(self._reading) < MOST_READS:
+            asked = {job_id: self._waiting.pop(job_id) for job_id in list(islice(self._waiting, MOST_IDS))}
+            self._under_way.update(asked)
+            task = asyncio.create_task(self._answer(asked))
+            self._reading.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._reading.discard(task)
+        self._start()
+
+    async def _answer(self, asked: dict[str, asyncio.Future[Value | None]]) -> None:
+        try:
+            found = await self._read(asked.keys())
+        except Exception as error:  # noqa: BLE001 - told to every reader, who knows what to do with it
+            for future in asked.values():
+                _fail(future, error)
+        else:
+            for job_id, future in asked.items():
+                future.set_result(found.get(job_id))
+        for job_id, future in asked.items():
+            if self._under_way.get(job_id) is future:  # else a fresh read of it began meanwhile
+                del self._under_way[job_id]
+
+
+def _fail(future: "asyncio.Future[Value | None]", error: Exception) -> None:
+    future.set_exception(error)
+    future.exception()  # all readers may have gone: an error nobody hears is no bug here

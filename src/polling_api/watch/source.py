@@ -1,0 +1,36 @@
+"""Where the truth is, as the watch asks for it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from polling_api.domain.job import Job
+
+
+class Differences(Protocol):
+    """What the primary knows that a process does not."""
+
+    @property
+    def changed(self) -> Sequence[Job]:
+        """Jobs whose version differs from the known one."""
+        ...
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Ids the primary does not know."""
+        ...
+
+
+class Source(Protocol):
+    """The primary. Every call has a deadline and raises `polling_api.errors.Unavailable`."""
+
+    async def read(self, ids: Collection[str]) -> Mapping[str, Job]:
+        """The present version of each job that exists."""
+        ...
+
+    async def differing(self, known: Mapping[str, int]) -> Differences:
+        """Compare known versions with the present ones."""
+        ...
+
+    async def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, Sequence[Job]]:
+        """For each job the versions above the given one in which its status changed, in order."""
+        ...

@@ -1,0 +1,102 @@
+"""One watched job: its present snapshot, the statuses before it, and who follows it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from polling_api.domain.job import Job
+from polling_api.representation import Snapshot
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Follower(Protocol):
+    """Who is told of a new version. The call is quick, is made on the event loop, and raises nothing."""
+
+    def changed(self, topic: "Topic") -> None:
+        """The topic has a newer version than before, or the job is gone."""
+        ...
+
+
+class Topic:
+    """The newest known version of one job, and as much of its past as a stream may still need.
+
+    `past` holds one snapshot for each status before the present one, in order; it is whole for readers who have seen
+    a version of at least `whole_after`. Versions are only ever taken if newer: messages may be late or doubled.
+
+    Moments are the watch's, in monotonic seconds: the snapshot was asked for at `used_at`, and was still the newest
+    version in the primary at `confirmed_at`. `reread` has not begun yet; the one before it began at `reread_at`.
+    """
+
+    __slots__ = (
+        "confirmed_at",
+        "followers",
+        "gone",
+        "job_id",
+        "past",
+        "reread",
+        "reread_at",
+        "snapshot",
+        "used_at",
+        "whole_after",
+    )
+
+    def __init__(self, job_id: str, now: float) -> None:
+        self.job_id = job_id
+        self.snapshot: Snapshot | None = None
+        self.past: list[Snapshot] = []
+        self.whole_after = 0
+        self.followers: set[Follower] = set()
+        self.gone = False
+        self.used_at = now
+        self.confirmed_at = float("-inf")
+        self.reread: asyncio.Task[Topic | None] | None = None
+        self.reread_at = float("-inf")
+
+    def offer(self, job: Job) -> bool:
+        """Take a version if it is newer than the known one.
+
+        Returns:
+            Whether it was taken.
+        """
+        present = self.snapshot
+        if present is not None and job.version <= present.job.version:
+            return False
+        if present is None:
+            self.whole_after = job.status_version - 1
+        elif job.status_version == present.job.version + 1:
+            self.past.append(present)
+        elif job.status_version != present.job.status_version:
+            # Statuses between the two were missed; whoever needs them must read them.
+            self.past.clear()
+            self.whole_after = job.status_version - 1
+        self.snapshot = Snapshot(job)
+        return True
+
+    def since(self, version: int) -> Sequence[Snapshot] | None:
+        """What a reader who has seen `version` has to be sent, in order: every status after it, and the present.
+
+        Returns:
+            None where statuses in between are not known here: read them, then `complete`.
+        """
+        if self.snapshot is None or version < self.whole_after:
+            return None
+        missed = [snapshot for snapshot in self.past if snapshot.job.version > version]
+        if self.snapshot.job.version > version:
+            missed.append(self.snapshot)
+        return missed
+
+    def complete(self, statuses: Sequence[Job]) -> bool:
+        """Fill in the past from all versions in which the status changed.
+
+        Returns:
+            False when the read was too early to reach what is known here, so that it has to be made again.
+        """
+        if self.snapshot is None:
+            return False
+        if self.whole_after > 0 and not any(job.version > self.whole_after for job in statuses):
+            return False
+        known_from = self.past[0].job.status_version if self.past else self.snapshot.job.status_version
+        self.past[:0] = [Snapshot(job) for job in statuses if job.version < known_from]
+        self.whole_after = 0
+        return True

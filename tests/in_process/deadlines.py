@@ -1,0 +1,23 @@
+"""Waiting for what cannot tell by itself that it has happened."""
+
+import asyncio
+from collections.abc import Callable
+
+LOOK_EVERY = 0.01  # seconds
+
+
+async def eventually(condition: Callable[[], bool], within: float = 5.0) -> float:
+    """Look until `condition` holds.
+
+    Returns:
+        The seconds it took.
+
+    Raises:
+        TimeoutError: it did not hold within so many seconds.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - what is outside sets no event
+            await asyncio.sleep(LOOK_EVERY)
+    return loop.time() - began

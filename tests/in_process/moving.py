@@ -1,0 +1,78 @@
+"""Jobs that a test moves itself: stored, committed and published at the moments it chooses."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.domain.advance import Transition
+from polling_api.domain.job import Job, Progress, Status, new_job_id
+from polling_api.store import jobs, leases
+from polling_api.store.changes import Change
+from polling_api.store.jobs import NewJob, NewRequest
+
+HELD = 3600.0  # seconds: nobody else moves what a test holds
+WRITERS = 8  # at once
+
+
+class Mover:
+    """Stores jobs and writes their next versions, as a monitor does, but publishes nothing.
+
+    Args:
+        engine: the primary's.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._owner = uuid4().hex
+        self._writing = asyncio.Semaphore(WRITERS)
+
+    async def store(self, count: int = 1) -> list[Job]:
+        """Store so many jobs, each in version 1."""
+        return list(await asyncio.gather(*(self._store() for _ in range(count))))
+
+    async def take(self) -> list[Job]:
+        """Hold all jobs that are due, as `commit` needs it, and return them."""
+        taken: list[Job] = []
+        while some := await leases.claim(self._engine, owner=self._owner, limit=1_000, lease=HELD):
+            taken += [claimed.job for claimed in some]
+        return taken
+
+    async def stored(self) -> Job:
+        """Store one job, and hold it."""
+        [job] = await self.store()
+        await self.take()
+        return job
+
+    async def commit(self, present: Sequence[Job], status: Status) -> list[Job]:
+        """Commit the next version of each job, in which its status is `status`.
+
+        Returns:
+            The new versions, in the order of `present`.
+        """
+        changes = [_change(job, status) for job in present]
+        async with self._writing:
+            saved = await leases.save(self._engine, self._owner, changes, results_keep=HELD)
+        by_id = {job.id: job for job in saved}
+        return [by_id[job.id] for job in present]
+
+    async def _store(self) -> Job:
+        new = NewJob(
+            id=new_job_id(),
+            client_id=None,
+            provider="simulator",
+            endpoint="/v1/chat/completions",
+            metadata={},
+            total=1,
+            expires_in=None,
+            poll_after=1,
+        )
+        async with self._writing:
+            return await jobs.create(self._engine, new, [NewRequest("item-0", "{}")])
+
+
+def _change(job: Job, status: Status) -> Change:
+    progress = Progress(total=1, completed=1) if status.terminal else job.progress
+    transition = Transition(status, progress, job.error, job.expires_at)
+    return Change(job_id=job.id, from_version=job.version, transition=transition, poll_after=1, observed=True)

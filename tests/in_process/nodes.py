@@ -1,0 +1,39 @@
+"""One node of the service without its HTTP: a hub and a watch that run."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from in_process.deadlines import eventually
+from polling_api.hub import Hub, Transport
+from polling_api.watch import Bounds, Source, StatusWatch
+
+# A node whose comparison makes up for nothing while a test runs: what wakes its followers was a notice.
+NO_COMPARISON = Bounds(compare_every=600, compare_when_deaf=600, oldest_answer=601)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a process of the service is made of."""
+
+    hub: Hub
+    watch: StatusWatch
+
+
+@asynccontextmanager
+async def running_node(source: Source, transport: Transport, bounds: Bounds) -> AsyncGenerator[Node]:
+    """A node that listens, for as long as the block runs; what fails in it fails the test."""
+    hub = Hub(transport)
+    watch = StatusWatch(source, hub, bounds)
+    hub.join(watch)
+    parts = [asyncio.create_task(hub.run()), asyncio.create_task(watch.run())]
+    try:
+        await eventually(lambda: hub.listening)
+        yield Node(hub, watch)
+        assert [part for part in parts if part.done()] == []
+    finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        await hub.close()

@@ -1,0 +1,103 @@
+"""The schema comes and goes as the migrations say, and is what the code believes."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from polling_api.store import migrate
+from polling_api.store.engine import driver_url
+from polling_api.store.tables import metadata
+
+# Columns, constraints, indexes and storage parameters, each as Postgres itself words it.
+CATALOG = """
+SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
+       || coalesce(' ' || col_description(c.oid, a.attnum), '')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version'
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'
+UNION ALL
+SELECT 'index', tablename, indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+UNION ALL
+SELECT 'options', relname, relkind::text, reloptions::text FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S') AND relname <> 'alembic_version'
+ORDER BY 1, 2, 3
+"""
+
+
+async def catalog(url: str) -> list[tuple[Any, ...]]:
+    return await on_a_connection(url, lambda connection: connection.execute(text(CATALOG)).all())
+
+
+async def on_a_connection(url: str, action: Callable[[Connection], Any]) -> Any:
+    engine = create_async_engine(driver_url(url), poolclass=NullPool)
+    async with engine.begin() as connection:
+        return await connection.run_sync(action)
+
+
+def upgrade_in_another_process(url: str) -> None:
+    program = "import sys; from polling_api.store import migrate; migrate.upgrade(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, url], check=True, timeout=60)  # noqa: S603
+
+
+async def test_up_down_and_up_again_leaves_the_same_schema(empty_postgres_url: str) -> None:
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+    first = await catalog(empty_postgres_url)
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "base")
+    between = await catalog(empty_postgres_url)
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+
+    assert len(first) > 50
+    assert between == []
+    assert await catalog(empty_postgres_url) == first
+
+
+async def test_upgrading_again_changes_nothing(postgres_url: str) -> None:
+    before = await catalog(postgres_url)
+
+    await asyncio.to_thread(migrate.upgrade, postgres_url)
+
+    assert await catalog(postgres_url) == before
+
+
+async def test_alembic_finds_no_difference_to_the_tables_of_the_code(postgres_url: str) -> None:
+    def compare(connection: Connection) -> Any:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert await on_a_connection(postgres_url, compare) == []
+
+
+async def test_the_migrations_make_the_very_tables_of_the_code(postgres_url: str) -> None:
+    migrated = await catalog(postgres_url)
+
+    def make_anew(connection: Connection) -> None:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+
+    await on_a_connection(postgres_url, make_anew)
+
+    assert await catalog(postgres_url) == migrated
+
+
+async def test_processes_that_migrate_at_once_wait_for_each_other(empty_postgres_url: str) -> None:
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "base")
+
+    await asyncio.gather(*(asyncio.to_thread(upgrade_in_another_process, empty_postgres_url) for _ in range(3)))
+
+    assert len(await catalog(empty_postgres_url)) > 50
+
+
+async def test_where_no_migrations_are_found_it_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        migrate.configuration("postgresql://localhost/", places=(tmp_path,))

@@ -1,0 +1,129 @@
+"""How Postgres finds jobs among 100,000, of which 1,000 are unfinished and 100 of those due."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.domain.job import Outcome, Status
+from polling_api.domain.result import ItemResult
+from polling_api.store import jobs, leases, requests, results
+from polling_api.store.leases import Look
+
+pytestmark = pytest.mark.usefixtures("ids")
+
+Plans = Callable[[Awaitable[Any]], Awaitable[str]]
+
+MANY_JOBS = """
+INSERT INTO jobs (id, provider, endpoint, metadata, version, status, status_version, total, completed, failed,
+                  expired, cancelled, poll_after, created_at, updated_at, finished_at, due_at, attempts)
+SELECT 'job_' || md5(n::text), 'openai', '/v1/chat/completions', '{"order":"1234"}', 5,
+       CASE WHEN unfinished THEN 'in_progress' ELSE 'succeeded' END, 5, 10, CASE WHEN unfinished THEN 3 ELSE 10 END,
+       0, 0, 0, 5, now() - interval '1 day', now(), CASE WHEN unfinished THEN NULL ELSE now() END,
+       now() + CASE WHEN n <= 100 THEN interval '-1 second' ELSE interval '1 hour' END, 0
+FROM (SELECT n, n <= 1000 AS unfinished FROM generate_series(1, 100000) AS n) AS numbered
+"""
+MANY_TRANSITIONS = """
+INSERT INTO transitions (job_id, version, status, status_version, completed, failed, expired, cancelled, poll_after,
+                         updated_at)
+SELECT 'job_' || md5(n::text), version, 'in_progress', version, 0, 0, 0, 0, 5, now()
+FROM generate_series(1, 20000) AS n, generate_series(1, 5) AS version
+"""
+MANY_REQUESTS = """
+INSERT INTO requests (job_id, position, custom_id, body)
+SELECT 'job_' || md5(n::text), position, 'item-' || position, '{"model":"m"}'
+FROM generate_series(1, 50) AS n, generate_series(0, 1999) AS position
+"""
+
+MANY_RESULTS = """
+INSERT INTO results (job_id, position, outcome) SELECT job_id, position, 'completed' FROM requests WHERE position < 1000
+"""
+
+
+@pytest.fixture(scope="module")
+async def ids(engine: AsyncEngine) -> list[str]:
+    """Of 1,000 jobs, once all are there and Postgres has counted them."""
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute(MANY_JOBS)
+        await driver.execute(MANY_TRANSITIONS)
+        await driver.execute(MANY_REQUESTS)
+        await driver.execute(MANY_RESULTS)
+        await driver.execute("ANALYZE jobs, transitions, requests, results")
+        rows = await driver.fetch("SELECT 'job_' || md5(n::text) FROM generate_series(1, 1000) AS n")
+    return [row[0] for row in rows]
+
+
+async def test_a_claim_walks_the_index_of_what_is_due(engine: AsyncEngine, plans: Plans) -> None:
+    plan = await plans(leases.claim(engine, owner="m", limit=1000, lease=0))
+
+    assert '"Index Name": "jobs_due"' in plan
+    assert '"Index Cond": "(due_at <= statement_timestamp())"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_a_read_uses_the_primary_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    plan = await plans(jobs.read(engine, ids[:100]))
+
+    assert '"Index Name": "jobs_pkey"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_the_next_due_time_is_the_first_entry_of_the_index(engine: AsyncEngine, plans: Plans) -> None:
+    plan = await plans(leases.next_due(engine))
+
+    assert '"Node Type": "Index Only Scan"' in plan
+    assert '"Index Name": "jobs_due"' in plan
+    assert '"Node Type": "Limit"' in plan
+
+
+async def test_a_comparison_uses_the_primary_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    plan = await plans(jobs.differing(engine, dict.fromkeys(ids, 5)))
+
+    assert '"Index Name": "jobs_pkey"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_a_replay_uses_the_key_of_transitions(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    plan = await plans(jobs.statuses_after(engine, {ids[0]: 2}))
+
+    assert '"Index Name": "transitions_pkey"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_a_release_uses_the_primary_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    looks = [Look(one, 30, 0, observed=True) for one in ids]
+
+    plan = await plans(leases.release(engine, "m", looks))
+
+    assert "Seq Scan" not in plan
+
+
+async def test_requests_are_read_by_a_range_of_their_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    plan = await plans(anext(requests.lines(engine, ids[0])))
+
+    assert '"Index Name": "requests_pkey"' in plan
+    assert "<= 999)" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_results_are_read_by_a_range_of_both_keys(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    present = (await jobs.read(engine, ids[:1]))[ids[0]]
+    job = replace(present, status=Status.SUCCEEDED)
+
+    plan = await plans(results.page(engine, job, after=99, limit=100))
+
+    assert '"Index Name": "requests_pkey"' in plan
+    assert '"Index Name": "results_pkey"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_results_find_their_requests_by_custom_id(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+    told = [ItemResult(f"item-{n}", Outcome.COMPLETED, "{}") for n in range(1000)]
+
+    plan = await plans(results.add(engine, ids[0], told))
+
+    assert '"Index Name": "requests_job_id_custom_id_key"' in plan
+    assert "Seq Scan" not in plan

@@ -1,0 +1,80 @@
+"""The watch forgets what nobody asks for, and never holds more than it may."""
+
+import asyncio
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from in_process.carriers import LocalCarrier
+from in_process.deadlines import eventually
+from in_process.following import Witness
+from in_process.moving import Mover
+from in_process.nodes import running_node
+from polling_api.domain.job import Status
+from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
+from polling_api.store.source import PrimarySource
+from polling_api.watch import Bounds, StatusWatch
+
+FORGETFUL = Bounds(compare_every=0.05, compare_when_deaf=0.05, idle=0.1)
+
+
+def small_watch(engine: AsyncEngine, snapshots: int) -> StatusWatch:
+    return StatusWatch(PrimarySource(engine), Hub(LocalTransport(LocalBus())), Bounds(snapshots=snapshots))
+
+
+async def test_a_snapshot_that_nobody_asks_for_is_forgotten_and_a_followed_one_is_not(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    polled, followed = await mover.store(2)
+    async with running_node(PrimarySource(engine), LocalCarrier().transport(), FORGETFUL) as node:
+        await node.watch.get(polled.id)
+        await node.watch.follow(followed.id, Witness())
+
+        await eventually(lambda: len(node.watch) == 1)
+
+        assert node.watch.live(followed.id)
+
+
+async def test_a_followed_snapshot_is_forgotten_once_it_is_followed_no_longer(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    [job], witness = await mover.store(), Witness()
+    async with running_node(PrimarySource(engine), LocalCarrier().transport(), FORGETFUL) as node:
+        topic = await node.watch.follow(job.id, witness)
+        assert topic
+
+        node.watch.unfollow(topic, witness)
+
+        await eventually(lambda: len(node.watch) == 0)
+
+
+async def test_there_are_never_more_snapshots_than_allowed_and_the_longest_unused_go_first(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    jobs = await mover.store(30)
+    watch = small_watch(engine, snapshots=10)
+    for job in jobs[:10]:
+        await watch.get(job.id)
+    await watch.get(jobs[0].id)
+
+    await watch.get(jobs[10].id)
+
+    assert len(watch) == 10
+    assert watch.live(jobs[0].id)
+    assert watch.live(jobs[1].id) is None
+    snapshots = await asyncio.gather(*(watch.get(job.id) for job in jobs))
+    assert [snapshot and snapshot.job for snapshot in snapshots] == jobs
+    assert len(watch) == 10
+
+
+async def test_what_is_followed_is_kept_whatever_else_is_asked_for(engine: AsyncEngine, mover: Mover) -> None:
+    jobs = await mover.store(20)
+    await mover.take()
+    watch, witnesses = small_watch(engine, snapshots=5), [Witness() for _ in range(5)]
+    for job, witness in zip(jobs, witnesses, strict=False):
+        await watch.follow(job.id, witness)
+
+    await asyncio.gather(*(watch.get(job.id) for job in jobs[5:]))
+    for changed in await mover.commit(jobs[:5], Status.IN_PROGRESS):
+        watch.notice(Notice.of(changed))
+
+    assert [witness.versions for witness in witnesses] == [[1, 2]] * 5

@@ -1,0 +1,1 @@
+"""What several folders of tests share: the whole service in processes, its event streams read, its jobs submitted."""

@@ -1,0 +1,187 @@
+"""The whole service for tests: workers, a monitor and the upstream simulator, in processes of their own."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import httpx
+
+from running.child import Child
+
+READY_WITHIN = 45.0  # seconds; on a busy machine an interpreter alone takes some
+ASK_EVERY = 0.05  # seconds between two looks whether a process is ready
+
+# Everything as in production, but faster; each can be set otherwise.
+FASTER: Final[Mapping[str, str]] = {
+    "monitor_interval": "0.2",
+    "drain_seconds": "1",
+    "log_format": "json",
+    "log_level": "debug",
+    "provider": "simulator",
+    "pool_size": "4",
+    "pool_overflow": "4",
+}
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Service:
+    """A running service. Everything listens on free loopback ports; logs are in `folder`.
+
+    Args:
+        workers: those that serve HTTP, one address each.
+        monitors: those that look after jobs.
+        simulator: the upstream.
+    """
+
+    def __init__(self, workers: Sequence[Child], monitors: Sequence[Child], simulator: Child) -> None:
+        self.workers = list(workers)
+        self.monitors = list(monitors)
+        self.simulator = simulator
+
+    @classmethod
+    async def start(
+        cls,
+        database_url: str,
+        redis_url: str,
+        *,
+        folder: Path,
+        workers: int = 1,
+        monitor: bool = True,
+        settings: Mapping[str, str] = NOTHING,
+    ) -> "Service":
+        """Start a service over a migrated database, and wait until every worker is ready.
+
+        Args:
+            database_url: of the primary.
+            redis_url: of Redis.
+            folder: for logs and the simulator's data; made if it is not there.
+            workers: how many processes serve HTTP.
+            monitor: whether a monitor runs.
+            settings: by name, as in `Settings`: `{"keepalive_every": "0.1"}`.
+
+        Raises:
+            AssertionError: a process ended or was not ready within 45 s; with the end of its log.
+        """
+        addresses = {"database_url": database_url, "redis_url": redis_url, "data_dir": str(folder)}
+        service = cls._assembled(folder, workers, monitors=int(monitor), settings={**FASTER, **addresses, **settings})
+        try:
+            for child in service.children:
+                await child.start()
+            await service.ready()
+        except BaseException:
+            await service.stop()
+            raise
+        return service
+
+    @classmethod
+    def _assembled(cls, folder: Path, workers: int, *, monitors: int, settings: Mapping[str, str]) -> "Service":
+        folder.mkdir(parents=True, exist_ok=True)
+        simulator = Child("simulator", "simulator", _environment(settings), folder / "simulator.log", port=0)
+        simulator.bind()  # the others are told its address
+        upstream = {"upstream_url": f"{simulator.url}/v1", "upstream_api_key": "made-up"}
+        environment = _environment({**upstream, **settings})
+
+        def child(name: str, command: str, port: int | None) -> Child:
+            return Child(name, command, environment, folder / f"{name}.log", port)
+
+        return cls(
+            [child(f"worker-{number}", "worker", 0) for number in range(1, workers + 1)],
+            [child("monitor", "monitor", None) for _ in range(monitors)],
+            simulator,
+        )
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """All processes; those that others need come first."""
+        return [self.simulator, *self.workers, *self.monitors]
+
+    @property
+    def url(self) -> str:
+        """The address of the first worker."""
+        return self.workers[0].url
+
+    @property
+    def worker_urls(self) -> Sequence[str]:
+        """The addresses of all workers."""
+        return [worker.url for worker in self.workers]
+
+    @property
+    def simulator_url(self) -> str:
+        """The simulator's address; its wire is at `/v1` below it, its controls at `/simulator`."""
+        return self.simulator.url
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process ids of all that run, by name: `simulator`, `worker-1`, …, `monitor`."""
+        return {child.name: child.pid for child in self.children if child.running}
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to every process but the simulator, which is the provider and not ours to lose."""
+        for child in [*self.workers, *self.monitors]:
+            child.kill(number)
+
+    async def ready(self) -> None:
+        """Wait until the simulator and every worker that runs answer.
+
+        Raises:
+            AssertionError: one ended or was not ready within 45 s; with the end of its log.
+        """
+        listening = [(worker, f"{worker.url}/health/ready") for worker in self.workers if worker.running]
+        listening.append((self.simulator, f"{self.simulator.url}/simulator/calls"))
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            for child, address in listening:
+                await _until_ready(child, address, client)
+
+    async def stop(self) -> None:
+        """End every process, in good order where it still can."""
+        await asyncio.gather(*(child.stop() for child in [*self.workers, *self.monitors]))
+        await self.simulator.stop()
+
+
+@asynccontextmanager
+async def running_service(
+    database_url: str,
+    redis_url: str,
+    *,
+    folder: Path,
+    workers: int = 1,
+    monitor: bool = True,
+    settings: Mapping[str, str] = NOTHING,
+) -> AsyncGenerator[Service]:
+    """A service for as long as the block runs; see `Service.start`."""
+    service = await Service.start(
+        database_url, redis_url, folder=folder, workers=workers, monitor=monitor, settings=settings
+    )
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Ours without its own settings, so that a test does not depend on who runs it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("POLLING_")}
+    return inherited | {f"POLLING_{name.upper()}": value for name, value in settings.items()}
+
+
+async def _until_ready(child: Child, address: str, client: httpx.AsyncClient) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_WITHIN
+    told = "no answer"
+    while loop.time() < deadline and child.running:
+        try:
+            answer = await client.get(address)
+        except httpx.TransportError as error:
+            told = repr(error)
+        else:
+            if answer.status_code == 200:
+                return
+            told = answer.text
+        await asyncio.sleep(ASK_EVERY)
+    state = "is not ready" if child.running else "has ended"
+    raise AssertionError(f"{child.name} {state}: {told}\n{child.tail()}")

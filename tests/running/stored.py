@@ -1,0 +1,36 @@
+"""What is in the service's database: for what no client can see, that nothing was stored."""
+
+from typing import NamedTuple
+
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from polling_api.store.engine import driver_url
+
+
+class Stored(NamedTuple):
+    """How many rows there are of what submits leave behind."""
+
+    jobs: int
+    requests: int
+    transitions: int
+
+
+class Store:
+    """Counts rows, on a new connection each time.
+
+    Args:
+        database_url: the service's.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = create_async_engine(driver_url(database_url), poolclass=NullPool)
+
+    async def submitted(self) -> Stored:
+        """Count what submits leave behind; transitions only of first versions, which no monitor makes."""
+        statement = text(
+            "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM requests),"
+            " (SELECT count(*) FROM transitions WHERE version = 1)"
+        )
+        async with self._engine.connect() as connection:
+            return Stored(*(await connection.execute(statement)).one())
