@@ -93,13 +93,13 @@ def worker(*, fd: Descriptor = None, lifeline: Lifeline = False) -> None:
 def monitor(*, lifeline: Lifeline = False) -> None:
     """Look after jobs from one more process; any number may run side by side."""
     settings = _child_settings(lifeline=lifeline)
-    from polling_api.app import run_monitor
-
     if settings.database_url is None or settings.redis_url is None:
         _fail(
             "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
             "by `serve` and `run`, which bring a monitor too."
         )
+    from polling_api.app import run_monitor
+
     asyncio.run(_until_signal(run_monitor(settings)))
 
 
