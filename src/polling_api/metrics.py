@@ -1,6 +1,18 @@
-"""Every metric of the service (OpenMetrics names), in one registry for each process."""
+"""Every metric of the service (OpenMetrics names).
+
+`serve` runs several processes behind one address. It names a folder in `PROMETHEUS_MULTIPROC_DIR`, through which
+prometheus-client adds their figures up, so that `/metrics` tells the whole whichever process answers.
+"""
+
+import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import (
+    MultiProcessCollector,
+    mark_process_dead,  # pyright: ignore[reportUnknownVariableType]
+)
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 REGISTRY = CollectorRegistry()
 
@@ -19,9 +31,15 @@ READS = Counter(
     ("source",),
     registry=REGISTRY,
 )
-SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots in this process.", registry=REGISTRY)
+SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots.", registry=REGISTRY, multiprocess_mode="livesum")
 EVICTIONS = Counter("polling_snapshot_evictions", "Snapshots dropped, by reason.", ("reason",), registry=REGISTRY)
-HELD = Gauge("polling_held", "Requests held open now, by transport.", ("transport",), registry=REGISTRY)
+HELD = Gauge(
+    "polling_held",
+    "Requests held open now, by transport.",
+    ("transport",),
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
 COMMIT_TO_SOCKET = Histogram(
     "polling_commit_to_socket_seconds",
     "From a version's commit to its bytes at a held request's socket.",
@@ -46,3 +64,17 @@ PROVIDER_CALLS = Histogram(
     "polling_provider_seconds", "Calls to the provider, by call and outcome.", ("call", "outcome"), registry=REGISTRY
 )
 RESULT_ROWS = Counter("polling_result_rows", "Result rows stored.", registry=REGISTRY)
+
+
+def whole() -> CollectorRegistry:
+    """The figures of this process, or of all that share its folder."""
+    if SHARED_FOLDER not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
+
+
+def forget(pid: int, folder: str) -> None:
+    """Take what a process that died said of the present, as how much it held, out of the folder's figures."""
+    mark_process_dead(pid, folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from polling_api import metrics
 from polling_api.resilience.backoff import full_jitter
 
 RESTART_FIRST, RESTART_MOST = 0.5, 10.0  # seconds before a dead child is replaced: doubling, jittered
@@ -86,6 +87,7 @@ class Child:
             status = await self.ended()
             if self._ending:
                 return
+            self._forget_figures()
             deaths = 1 if time.monotonic() - since > STEADY_AFTER else deaths + 1
             wait = full_jitter(deaths, first=RESTART_FIRST, most=RESTART_MOST, chance=random.random())  # noqa: S311
             _log.error("a child died and will be replaced", child=self.role.name, status=status, wait=round(wait, 2))
@@ -99,6 +101,11 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _forget_figures(self) -> None:
+        folder = self.role.environment.get(metrics.SHARED_FOLDER)
+        if folder is not None and self._process is not None:
+            metrics.forget(self._process.pid, folder)
 
     def kill(self) -> None:
         """End it and what it started, now."""

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from polling_api import metrics
 from polling_api.settings import Settings
 from polling_api.store.migrate import upgrade
 from polling_api.supervisor.child import Role
@@ -59,8 +61,15 @@ def serve(settings: Settings, plan: Plan) -> signal.Signals:
             for server in ground.servers:
                 plan.tell(f"embedded {server.name} started", where=str(server.where))
             upgrade(ground.database_url)
-            environment = {**os.environ, **ground.environment, **plan.environment}
+            figures = stack.enter_context(TemporaryDirectory(prefix="polling-metrics-"))
+            environment = {
+                **os.environ,
+                **ground.environment,
+                **plan.environment,
+                metrics.SHARED_FOLDER: figures,
+            }
             if plan.output is not None:
+                plan.output.parent.mkdir(parents=True, exist_ok=True)
                 plan.output.write_bytes(b"")
             fleet = Fleet(
                 roles(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from polling_api.api.held import Holding
-from polling_api.metrics import REGISTRY
+from polling_api.metrics import whole
 
 CHECK_WITHIN = 1.0  # seconds; load balancers give up after a few
 
@@ -48,9 +48,9 @@ class Operations:
         return _json(200, {"status": "degraded" if degraded else "ready", "parts": parts})
 
     async def metrics(self, request: Request) -> Response:
-        """All metrics of this process, as OpenMetrics or in Prometheus' older text format."""
+        """All metrics, as OpenMetrics or in Prometheus' older text format."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(REGISTRY), headers={"content-type": content_type, "cache-control": "no-store"})
+        return Response(encode(whole()), headers={"content-type": content_type, "cache-control": "no-store"})
 
 
 async def _all(checks: Mapping[str, Check]) -> dict[str, dict[str, Any]]:
