@@ -7,15 +7,17 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
 
 from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
+from polling_api.api.hot import HotLane
 from polling_api.api.middleware import Edge
 from polling_api.api.openapi import document_of
 from polling_api.api.routes import problem_pages
@@ -45,14 +47,23 @@ RESTART_AFTER = 1.0  # seconds before a part that failed unexpectedly is started
 _log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> tuple[FastAPI, Holding]:
+class Service(NamedTuple):
+    """The whole, ready to be served.
+
+    `asgi` answers requests, `described` is the part of it that FastAPI documents, and `holding` is what it holds open,
+    for the server to drain.
+    """
+
+    asgi: ASGIApp
+    described: FastAPI
+    holding: Holding
+
+
+def create_app(settings: Settings) -> Service:
     """Build the service; nothing is connected before its lifespan starts.
 
     Args:
         settings: with both `database_url` and `redis_url`.
-
-    Returns:
-        The application, and what it holds open, for the server to drain.
 
     Raises:
         ValueError: an address is missing.
@@ -72,27 +83,25 @@ def create_app(settings: Settings) -> tuple[FastAPI, Holding]:
 
     app = FastAPI(title="Polling API", lifespan=_lifespan(hub, [hub.run, watch.run, keep_alive.run], close))
     app.openapi = partial(document_of, app)
-    app.add_middleware(Edge)
     add_problem_handlers(app)
-    app.include_router(
-        jobs_router(
-            SIMPLE_SET,
-            status=StatusEndpoint(watch, holding, form, settings.max_wait),
-            events=EventsEndpoint(watch, holding, keep_alive, form),
-            results=ResultsEndpoint(watch, partial(_page, engine), SIMPLE_SET),
-            submit=SubmitEndpoint(
-                create=partial(jobs.create, engine),
-                publish=hub.publish,
-                watch=watch,
-                holding=holding,
-                form=form,
-                rules=_rules_of(settings),
-                provider=settings.provider_name,
-                anonymous=settings.simulated or settings.anonymous_submit,
-                max_wait=settings.max_wait,
-            ),
-        )
+    jobs_routes = jobs_router(
+        SIMPLE_SET,
+        status=StatusEndpoint(watch, holding, form, settings.max_wait),
+        events=EventsEndpoint(watch, holding, keep_alive, form),
+        results=ResultsEndpoint(watch, partial(_page, engine), SIMPLE_SET),
+        submit=SubmitEndpoint(
+            create=partial(jobs.create, engine),
+            publish=hub.publish,
+            watch=watch,
+            holding=holding,
+            form=form,
+            rules=_rules_of(settings),
+            provider=settings.provider_name,
+            anonymous=settings.simulated or settings.anonymous_submit,
+            max_wait=settings.max_wait,
+        ),
     )
+    app.include_router(jobs_routes)
     app.include_router(
         operations_router(
             Operations(
@@ -103,7 +112,7 @@ def create_app(settings: Settings) -> tuple[FastAPI, Holding]:
         )
     )
     app.include_router(problem_pages.router)
-    return app, holding
+    return Service(Edge(HotLane(app, jobs_routes)), app, holding)
 
 
 def connect(settings: Settings, name: str) -> AsyncEngine:
@@ -163,7 +172,7 @@ async def run_monitor(settings: Settings) -> None:
 def openapi_document() -> str:
     """The OpenAPI document as it is kept in the repository; nothing is connected for it."""
     unconnected = Settings(database_url=SecretStr("postgresql://"), redis_url=SecretStr("redis://"))
-    app, _ = create_app(unconnected)
+    app = create_app(unconnected).described
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

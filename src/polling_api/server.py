@@ -62,9 +62,9 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
     raise_descriptor_limit()
     # A full collection over 9,000 streams stops the loop for 2 s: collect the young often enough, the old hardly ever.
     gc.set_threshold(50_000, 20, 100)
-    app, holding = create_app(settings)
+    service = create_app(settings)
     config = Config(
-        app,
+        service.asgi,
         host=settings.host,
         port=settings.port,
         loop="auto",
@@ -81,7 +81,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
     )
     # uvicorn's own `fd` takes every socket for a Unix one, which leaves Nagle's algorithm on: 40 ms for each answer.
     inherited = None if fd is None else [socket.socket(fileno=fd)]
-    DrainingServer(config, holding, settings.drain_seconds).run(inherited)
+    DrainingServer(config, service.holding, settings.drain_seconds).run(inherited)
 
 
 def raise_descriptor_limit() -> int:

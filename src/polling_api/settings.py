@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     host: str = _setting("127.0.0.1", "address", "Loopback: a newcomer's first run is not open to the network.")
     port: int = _setting(8000, "port", "What uvicorn users expect.", ge=1, le=65535)
     workers: int = _setting(1, "processes", "One process holds 10,000 streams; more use more cores.", ge=1, le=64)
-    data_dir: Path = _setting(Path(".polling-api"), "folder", "The embedded servers' data, and nothing else.")
+    data_dir: Path = _setting(
+        Path(".polling-api"), "folder", "The embedded servers' data, the simulator's batches, and the log of `run`."
+    )
     drain_seconds: float = _setting(
         10, "s", "Streams end spread over this time after SIGTERM, so that their clients do not return at once.", ge=0
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from polling_api import metrics
+
 ENDING_WITHIN = 20.0  # seconds; the drain time of most tests is far below
 TAIL = 4_000  # bytes of a log that are shown when a start fails
 
@@ -100,7 +102,9 @@ class Child:
         """
         assert self._process is not None, f"{self.name} was never started"
         async with asyncio.timeout(within):
-            return await self._process.wait()
+            status = await self._process.wait()
+        self._forget_figures()
+        return status
 
     async def stop(self) -> None:
         """End it in good order, or by force after 20 s; it may be frozen, or have ended before."""
@@ -119,6 +123,12 @@ class Child:
     def memory(self) -> int:
         """Bytes of memory that are its alone (unique set size)."""
         return psutil.Process(self.pid).memory_full_info().uss
+
+    def _forget_figures(self) -> None:
+        """As the supervisor does: what a dead process held is not held any more."""
+        folder = self.environment.get(metrics.SHARED_FOLDER)
+        if folder is not None:
+            metrics.forget(self.pid, folder)
 
     def tail(self) -> str:
         """The end of its log."""

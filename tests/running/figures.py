@@ -11,7 +11,7 @@ WITHIN = 10.0  # seconds
 
 
 async def samples(client: httpx.AsyncClient) -> list[Sample]:
-    """All that `/metrics` of one process says."""
+    """All that `/metrics` says: of one process, or of all where their figures are shared."""
     answer = await client.get("/metrics")
     assert answer.status_code == 200, answer.text
     return [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]

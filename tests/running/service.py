@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from polling_api.metrics import SHARED_FOLDER
 from running.child import Child
 
 READY_WITHIN = 45.0  # seconds; on a busy machine an interpreter alone takes some
@@ -53,6 +54,7 @@ class Service:
         workers: int = 1,
         monitor: bool = True,
         settings: Mapping[str, str] = NOTHING,
+        shared_figures: bool = False,
     ) -> "Service":
         """Start a service over a migrated database, and wait until every worker is ready.
 
@@ -63,12 +65,16 @@ class Service:
             workers: how many processes serve HTTP.
             monitor: whether a monitor runs.
             settings: by name, as in `Settings`: `{"keepalive_every": "0.1"}`.
+            shared_figures: whether `/metrics` of any worker tells the sum over all processes, the monitor's too, as
+                under the supervisor; otherwise each worker tells its own.
 
         Raises:
             AssertionError: a process ended or was not ready within 45 s; with the end of its log.
         """
         addresses = {"database_url": database_url, "redis_url": redis_url, "data_dir": str(folder)}
-        service = cls._assembled(folder, workers, monitors=int(monitor), settings={**FASTER, **addresses, **settings})
+        environment = _inherited(folder / "figures" if shared_figures else None)
+        settings = {**FASTER, **addresses, **settings}
+        service = cls._assembled(folder, environment, workers, monitors=int(monitor), settings=settings)
         try:
             for child in service.children:
                 await child.start()
@@ -79,12 +85,15 @@ class Service:
         return service
 
     @classmethod
-    def _assembled(cls, folder: Path, workers: int, *, monitors: int, settings: Mapping[str, str]) -> "Service":
+    def _assembled(
+        cls, folder: Path, inherited: Mapping[str, str], workers: int, *, monitors: int, settings: Mapping[str, str]
+    ) -> "Service":
         folder.mkdir(parents=True, exist_ok=True)
-        simulator = Child("simulator", "simulator", _environment(settings), folder / "simulator.log", port=0)
+        alone = {**inherited, **_named(settings)}
+        simulator = Child("simulator", "simulator", alone, folder / "simulator.log", port=0)
         simulator.bind()  # the others are told its address
         upstream = {"upstream_url": f"{simulator.url}/v1", "upstream_api_key": "made-up"}
-        environment = _environment({**upstream, **settings})
+        environment = {**inherited, **_named({**upstream, **settings})}
 
         def child(name: str, command: str, port: int | None) -> Child:
             return Child(name, command, environment, folder / f"{name}.log", port)
@@ -152,10 +161,17 @@ async def running_service(
     workers: int = 1,
     monitor: bool = True,
     settings: Mapping[str, str] = NOTHING,
+    shared_figures: bool = False,
 ) -> AsyncGenerator[Service]:
     """A service for as long as the block runs; see `Service.start`."""
     service = await Service.start(
-        database_url, redis_url, folder=folder, workers=workers, monitor=monitor, settings=settings
+        database_url,
+        redis_url,
+        folder=folder,
+        workers=workers,
+        monitor=monitor,
+        settings=settings,
+        shared_figures=shared_figures,
     )
     try:
         yield service
@@ -163,10 +179,18 @@ async def running_service(
         await service.stop()
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Ours without its own settings, so that a test does not depend on who runs it."""
+def _inherited(figures: Path | None) -> dict[str, str]:
+    """Our environment without the service's settings, so that a test does not depend on who runs it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("POLLING_")}
-    return inherited | {f"POLLING_{name.upper()}": value for name, value in settings.items()}
+    if figures is None:
+        return inherited
+    figures.mkdir(parents=True, exist_ok=True)
+    return inherited | {SHARED_FOLDER: str(figures)}
+
+
+def _named(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as variables of the environment."""
+    return {f"POLLING_{name.upper()}": value for name, value in settings.items()}
 
 
 async def _until_ready(child: Child, address: str, client: httpx.AsyncClient) -> None:

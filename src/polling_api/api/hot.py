@@ -6,12 +6,16 @@ FastAPI's own handling costs four times what uvicorn does for a request: see `do
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import update_wrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from types import CoroutineType
+
+Endpoint = Callable[[Scope, Receive, Send], "CoroutineType[Any, Any, None]"]
 
 
 class HotEndpoint:
@@ -32,14 +36,38 @@ class HotEndpoint:
         raise TypeError("a hot endpoint is served by its route")
 
 
+class HotLane:
+    """Hands requests for hot routes to their endpoints, ahead of all that FastAPI does before it routes.
+
+    It asks the routes themselves, in their order, so that the lane and the road lead to the same place.
+
+    Args:
+        app: what answers everything else.
+        router: whose `HotRoute`s are tried.
+    """
+
+    def __init__(self, app: ASGIApp, router: APIRouter) -> None:
+        self._app = app
+        self._routes = [route for route in router.routes if isinstance(route, HotRoute)]
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request (ASGI). Not a coroutine of its own: each costs half a KiB while a stream is open."""
+        if scope["type"] == "http":
+            for route in self._routes:
+                found = route.path_regex.match(scope["path"])
+                if found and scope["method"] in route.methods:
+                    scope["path_params"] = found.groupdict()
+                    return route.handle(scope, receive, send)
+        return self._app(scope, receive, send)
+
+
 class HotRoute(APIRoute):
     """A route whose endpoint is a `HotEndpoint`."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def handle(self, scope: Scope, receive: Receive, send: Send) -> "CoroutineType[Any, Any, None]":
         """Hand the request over as it is; other methods are refused as on every route."""
         if scope["method"] not in self.methods:
-            await super().handle(scope, receive, send)
-            return
+            return super().handle(scope, receive, send)
         scope["polling.route"] = self.path
         assert isinstance(self.endpoint, HotEndpoint)  # noqa: S101 - who adds another kind finds out at the first request
-        await self.endpoint.serve(scope, receive, send)
+        return self.endpoint.serve(scope, receive, send)

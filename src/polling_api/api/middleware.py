@@ -3,11 +3,10 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.held import send_whole
@@ -15,8 +14,6 @@ from polling_api.api.problems import problem
 from polling_api.api.requests import header
 from polling_api.errors import PollingError
 from polling_api.representation import API_VERSION
-
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Printable, and nothing that could end a header or a log line.
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -149,29 +149,38 @@ def _is_ready(data: Path, pid: int) -> bool:
 
 
 def _end_left_over(data: Path) -> None:
-    """End the server of an earlier run that was killed, its keeper with it or still at work.
+    """End what an earlier run that was killed has left, and take away the mark it left behind.
 
-    The lock is ours, so nobody uses it. It is not taken over, since nothing would end it with this process.
+    The lock is ours, so nobody uses that server. It is not taken over, since nothing would end it with this process.
     """
-    status = _status(data)
-    server = _running_on(data, status)
-    if status is None or server is None:
+    mark = data / "postmaster.pid"
+    if not mark.exists():
         return
-    with suppress(psutil.NoSuchProcess):
-        sessions = server.children()
-        server.send_signal(signal.SIGINT)
-        if psutil.wait_procs([server], _LEFT_OVER_WITHIN)[1]:
-            server.kill()
-        # A killed server's sessions outlive it by a moment, and Postgres refuses to start beside them.
-        psutil.wait_procs([server, *sessions], _LEFT_OVER_WITHIN)
-    if is_socket_folder(Path(status.sockets)):
+    status = _status(data)
+    left = _processes_in(data)
+    for process in left:
+        if status is not None and status.pid == str(process.pid):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT)
+    for process in psutil.wait_procs(left, _LEFT_OVER_WITHIN)[1]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, _LEFT_OVER_WITHIN)
+    # With nobody left the mark is void, and Postgres would refuse to start while the number in it is another
+    # program's by now, or that of a dead process which nobody has reaped yet.
+    mark.unlink(missing_ok=True)
+    if status is not None and is_socket_folder(Path(status.sockets)):
         shutil.rmtree(status.sockets, ignore_errors=True)
 
 
-def _running_on(data: Path, status: _Status | None) -> psutil.Process | None:
-    """The Postgres of this status; None if its number is nobody's now, or another program's."""
+def _processes_in(data: Path) -> list[psutil.Process]:
+    """The processes of the Postgres of a folder: all of them, and nobody else, work in it."""
+    folder = str(data.resolve())
+    return [process for process in psutil.process_iter() if _folder_of(process) == folder]
+
+
+def _folder_of(process: psutil.Process) -> str | None:
     try:
-        process = psutil.Process(int(status.pid)) if status else None
-        return process if process and str(data) in process.cmdline() else None
-    except (ValueError, psutil.Error):
+        return process.cwd()
+    except psutil.Error:  # gone meanwhile, or another user's, and so not one of ours
         return None

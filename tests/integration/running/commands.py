@@ -63,7 +63,7 @@ class Command:
 
     def child(self, word: str) -> psutil.Process:
         """The one process of its family that has this word among its arguments."""
-        (found,) = [process for process in self.family() if word in process.cmdline()]
+        (found,) = [process for process in self.family() if word in arguments_of(process)]
         return found
 
     def ended(self) -> int:
@@ -83,6 +83,14 @@ class Command:
         for process in psutil.wait_procs(self._family, ENDING_WITHIN)[1]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def arguments_of(process: psutil.Process) -> list[str]:
+    """The words a process was started with; none if it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

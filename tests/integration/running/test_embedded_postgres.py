@@ -138,6 +138,21 @@ def test_one_that_outlived_its_process_and_its_keeper_is_ended_first(
     assert answer == "1"
 
 
+def test_a_mark_with_a_number_that_is_another_program_s_by_now_is_void(folder: Path) -> None:
+    start_postgres(folder, durable=False).stop()
+    owner = (folder / "data").stat()
+    with subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid) as other:  # noqa: S607
+        (folder / "data" / "postmaster.pid").write_text(f"{other.pid}\n{folder / 'data'}\n1\n5432\n\n\n1 1\nready\n")
+
+        server = start_postgres(folder, durable=False)
+        answer = ask(server, "SELECT 1")
+        server.stop()
+
+        assert answer == "1"
+        assert other.poll() is None
+        other.kill()
+
+
 def test_one_that_died_is_started_again_at_the_same_address(folder: Path) -> None:
     server = start_postgres(folder, durable=False)
     address = server.url

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
-from polling_api.api.documents import JobDocument, JobId, ResultListDocument
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.preferences import Until
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
+from polling_api.api.shapes import JobDocument, JobId, ResultListDocument
 
 Wait = Annotated[
     int | None,

@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import Response
 
+from polling_api.api import documents
 from polling_api.api.held import Holding
 from polling_api.metrics import whole
 
@@ -75,10 +76,12 @@ def _json(status: int, document: dict[str, Any]) -> Response:
 def operations_router(operations: Operations) -> APIRouter:
     """The routes of what operators ask."""
     router = APIRouter(tags=["operations"])
-    for path, endpoint, summary in (
-        ("/health/live", operations.live, "Is the process alive?"),
-        ("/health/ready", operations.ready, "Should requests be sent here?"),
-        ("/metrics", operations.metrics, "Metrics"),
+    for path, endpoint, summary, answers in (
+        ("/health/live", operations.live, "Is the process alive?", documents.LIVE),
+        ("/health/ready", operations.ready, "Should requests be sent here?", documents.READY),
+        ("/metrics", operations.metrics, "Metrics", documents.METRICS),
     ):
-        router.add_api_route(path, endpoint, methods=["GET", "HEAD"], summary=summary, response_model=None)
+        router.add_api_route(
+            path, endpoint, methods=["GET", "HEAD"], summary=summary, responses=answers, response_class=Response
+        )
     return router

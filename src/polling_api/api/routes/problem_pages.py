@@ -5,8 +5,8 @@ from html import escape
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from polling_api.api import documents
 from polling_api.api.codes import KINDS
-from polling_api.api.documents import problems
 from polling_api.api.problems import title_of
 from polling_api.errors import NotFound
 
@@ -21,14 +21,19 @@ code{{background:#8882;padding:.1em .3em}}</style></head>
 """
 
 
-@router.api_route("", methods=["GET", "HEAD"], summary="All kinds of problems")
+@router.api_route("", methods=["GET", "HEAD"], summary="All kinds of problems", responses=documents.PAGE)
 async def list_problems() -> HTMLResponse:
     """Every code that an error of this service may carry, with a link to its page."""
     items = "".join(f'<li><a href="/problems/{code}"><code>{code}</code></a></li>' for code in sorted(KINDS))
     return _page("Problems", f"<ul>{items}</ul>")
 
 
-@router.api_route("/{code}", methods=["GET", "HEAD"], summary="One kind of problem", responses=problems("not_found"))
+@router.api_route(
+    "/{code}",
+    methods=["GET", "HEAD"],
+    summary="One kind of problem",
+    responses={**documents.PAGE, **documents.problems("not_found")},
+)
 async def read_problem(code: str) -> HTMLResponse:
     """What a code means, and what to do about it: the page that a problem's `type` leads to."""
     kind = KINDS.get(code)

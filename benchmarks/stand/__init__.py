@@ -1,0 +1,1 @@
+"""What the programs here share: a service of their own on this machine, and clients that cost little."""

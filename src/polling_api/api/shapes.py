@@ -1,0 +1,189 @@
+"""The shapes of requests and answers, for the OpenAPI document and the people who read it.
+
+Answers are not built from these: they are rendered once a version, as bytes. A test holds the two together.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from polling_api.domain.job import Outcome, Status
+
+EXAMPLE_ID = "job_0b5c1e0e3a7f4a52b1d95f0c6a3e8d21"
+
+JobId = Annotated[
+    str,
+    Path(description="The job's id: `job_` and 32 hexadecimal digits.", examples=[EXAMPLE_ID]),
+]
+
+
+class ProgressDocument(BaseModel):
+    """How many items have which outcome; at the end the four add up to `total`."""
+
+    total: int = Field(ge=1)
+    completed: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    expired: int = Field(ge=0)
+    cancelled: int = Field(ge=0)
+
+
+class ErrorDocument(BaseModel):
+    """A stable code for programs, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class LinksDocument(BaseModel):
+    """Absolute paths to what else there is of the job."""
+
+    self: str
+    events: str
+    results: str
+    cancel: str
+
+
+class JobDocument(BaseModel):
+    """A job: one batch of generation requests. Trust `terminal`, not a list of statuses of your own."""
+
+    model_config = ConfigDict(
+        title="Job",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "job",
+                    "id": EXAMPLE_ID,
+                    "status": "in_progress",
+                    "terminal": False,
+                    "version": 4,
+                    "progress": {"total": 100, "completed": 40, "failed": 1, "expired": 0, "cancelled": 0},
+                    "error": None,
+                    "metadata": {"team": "films"},
+                    "provider": "simulator",
+                    "endpoint": "/v1/chat/completions",
+                    "created_at": "2026-11-23T09:00:00.000000Z",
+                    "updated_at": "2026-11-23T09:00:12.345678Z",
+                    "started_at": "2026-11-23T09:00:02.000000Z",
+                    "finished_at": None,
+                    "expires_at": "2026-11-24T09:00:00.000000Z",
+                    "results_expire_at": None,
+                    "links": {
+                        "self": f"/api/v1/jobs/{EXAMPLE_ID}",
+                        "events": f"/api/v1/jobs/{EXAMPLE_ID}/events",
+                        "results": f"/api/v1/jobs/{EXAMPLE_ID}/results",
+                        "cancel": f"/api/v1/jobs/{EXAMPLE_ID}/cancel",
+                    },
+                }
+            ]
+        },
+    )
+
+    object: Literal["job"]
+    id: str
+    status: Status
+    terminal: bool = Field(description="Whether the job never changes again.")
+    version: int = Field(ge=1, description="Goes up by one with every change, and never back.")
+    progress: ProgressDocument
+    error: ErrorDocument | None = Field(description="Why the job as a whole failed.")
+    metadata: dict[str, str]
+    provider: str
+    endpoint: str
+    created_at: str = Field(json_schema_extra={"format": "date-time"})
+    updated_at: str = Field(json_schema_extra={"format": "date-time"})
+    started_at: str | None
+    finished_at: str | None
+    expires_at: str | None = Field(description="The job's or the provider's deadline, whichever is sooner.")
+    results_expire_at: str | None
+    links: LinksDocument
+
+
+class RequestDocument(BaseModel):
+    """One request of a batch; `body` goes to the provider as it is."""
+
+    model_config = ConfigDict(title="Request", extra="forbid")
+
+    custom_id: str = Field(min_length=1, max_length=512, description="Unique in the job.")
+    body: dict[str, Any]
+
+
+class SubmissionDocument(BaseModel):
+    """A batch to be run."""
+
+    model_config = ConfigDict(
+        title="Submission",
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "requests": [
+                        {
+                            "custom_id": "film-1",
+                            "body": {
+                                "model": "gpt-4o-mini",
+                                "messages": [{"role": "user", "content": "The genre of Alien, in one word?"}],
+                            },
+                        }
+                    ],
+                    "endpoint": "/v1/chat/completions",
+                    "metadata": {"team": "films", "simulator": "queued 0.2s, in_progress 2s @50%, succeeded"},
+                    "expires_in": 3600,
+                }
+            ]
+        },
+    )
+
+    requests: list[RequestDocument] = Field(min_length=1, max_length=50_000)
+    endpoint: str = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
+    metadata: dict[str, str] = Field(
+        default_factory=dict,
+        description="Up to 15 strings, keys to 64 and values to 512 characters. `simulator` is the script of a "
+        'simulated batch: steps divided by commas, each `status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
+    )
+    expires_in: float | None = Field(default=None, gt=0, description="The job's own deadline, in seconds.")
+
+
+class ResultDocument(BaseModel):
+    """What became of one request."""
+
+    model_config = ConfigDict(title="Result")
+
+    index: int = Field(ge=0, description="Its place in the order of submission.")
+    custom_id: str
+    outcome: Outcome
+    response: dict[str, Any] | None = Field(description="`status_code` and `body`, as the provider sent them.")
+    error: ErrorDocument | None
+
+
+class ResultListDocument(BaseModel):
+    """One page of results, in the order of submission."""
+
+    model_config = ConfigDict(title="ResultList")
+
+    object: Literal["list"]
+    data: list[ResultDocument]
+    has_more: bool
+    next_cursor: str | None = Field(description="`after` of the next page.")
+
+
+class FieldErrorDocument(BaseModel):
+    """One broken rule."""
+
+    pointer: str = Field(description="A JSON Pointer into the body, `line N` of a line format, or `?name`.")
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(description="An absolute path on this service, to a page about the code.")
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(description="Stable, for programs.")
+    correlation_id: str
+    retry_after: int | None = Field(default=None, description="Seconds; with every 503.")
+    errors: list[FieldErrorDocument] | None = None

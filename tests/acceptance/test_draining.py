@@ -1,0 +1,49 @@
+"""Contract: what a node does with those it holds when it is told to end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from running.events import open_events
+from running.figures import until_figure
+from running.jobs import SET, batch, read, submit
+from running.service import Service, running_service
+
+
+@pytest.fixture
+async def leaving(postgres_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service over a database of its own without a monitor, so that its jobs stay as they are."""
+    settings = {"drain_seconds": "2"}
+    async with running_service(postgres_url, redis_url, folder=tmp_path, monitor=False, settings=settings) as running:
+        yield running
+
+
+async def test_a_node_that_is_told_to_end_lets_everyone_go_in_good_order(leaving: Service) -> None:
+    async with httpx.AsyncClient(base_url=leaving.url, timeout=40, trust_env=False) as client:
+        job = await submit(client)
+        seen = {"If-None-Match": (await read(client, job)).headers["etag"], "Prefer": "wait=30"}
+        waiting = asyncio.create_task(client.get(job["links"]["self"], headers=seen))
+        submitting = asyncio.create_task(client.post(SET, json=batch(), headers={"Prefer": "wait=30"}))
+        async with open_events(client, job["links"]["events"]) as stream:
+            first = await stream.event()
+            await until_figure(client, 2, "polling_held", transport="wait")
+
+            leaving.kill(signal.SIGTERM)
+
+            waited, submitted = await waiting, await submitting
+            rest = await stream.rest()
+        status = await leaving.workers[0].ended()
+
+    # Waits are answered at once, and their connection is closed.
+    assert (waited.status_code, submitted.status_code) == (304, 202)
+    assert [one.headers["connection"] for one in (waited, submitted)] == ["close", "close"]
+    assert submitted.headers["location"] == submitted.json()["links"]["self"]
+    # A stream comes to its end, and says nothing that it did not know: its reader resumes elsewhere.
+    assert first.version == 1
+    assert rest == []
+    # The process ends as the signal says.
+    assert status in {-signal.SIGTERM, 128 + signal.SIGTERM}
