@@ -132,10 +132,7 @@ def test_a_topic_without_a_snapshot_has_nothing_to_send() -> None:
     ],
 )
 def test_the_past_is_filled_in_by_a_read_that_came_late_enough(
-    offered: tuple[int, ...],
-    read_at: int,
-    completed: bool,
-    expected: list[int] | None,  # noqa: FBT001
+    offered: tuple[int, ...], read_at: int, expected: list[int] | None, *, completed: bool
 ) -> None:
     topic = topic_after(*offered)
 
