@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
+from running.jobs import Job, ended_job, quiet_job, read
 from running.service import Service, running_service
 from running.stored import Store
 
@@ -55,3 +56,27 @@ async def other_client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 def store(database_url: str) -> Store:
     """The service's database."""
     return Store(database_url)
+
+
+@pytest.fixture(scope="module")
+async def active(client: httpx.AsyncClient) -> httpx.Response:
+    """The `200` that shows a job which is in progress and does not change."""
+    return await quiet_job(client)
+
+
+@pytest.fixture(scope="module")
+def quiet(active: httpx.Response) -> Job:
+    """That job."""
+    return active.json()
+
+
+@pytest.fixture(scope="module")
+async def final(client: httpx.AsyncClient) -> httpx.Response:
+    """The `200` that shows a job which has succeeded, in its fifth version, having had five statuses."""
+    return await read(client, await ended_job(client, "in_progress 0.3s, finalizing 0.2s, succeeded"))
+
+
+@pytest.fixture(scope="module")
+def ended(final: httpx.Response) -> Job:
+    """That job."""
+    return final.json()

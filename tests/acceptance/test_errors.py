@@ -8,7 +8,7 @@ import pytest
 from polling_api.api.codes import KINDS
 from polling_api.api.shapes import ProblemDocument
 from running.events import open_events
-from running.jobs import SET, Job, ended_job, quiet_job
+from running.jobs import SET, Job, quiet_job
 from running.service import Service
 
 MISSING = f"{SET}/job_{'0' * 32}"
@@ -28,12 +28,6 @@ REFUSALS: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", f"{MISSING}?wait=soon", {}, 422, "invalid_request"),
     ("GET", f"{MISSING}/results?limit=0", {}, 422, "invalid_request"),
 ]
-
-
-@pytest.fixture(scope="module")
-async def ended(client: httpx.AsyncClient) -> Job:
-    """A job that has ended."""
-    return await ended_job(client)
 
 
 @pytest.mark.parametrize(("method", "path", "headers", "status", "code"), REFUSALS)

@@ -8,21 +8,9 @@ import pytest
 
 from running.events import Comment, Event, open_events
 from running.figures import until_figure
-from running.jobs import SET, Job, ended_job, quiet_job, read, submit, until_status
+from running.jobs import SET, Job, ended_job, read, submit, until_status
 
 FIVE_STATUSES = ["queued", "submitting", "in_progress", "finalizing", "succeeded"]
-
-
-@pytest.fixture(scope="module")
-async def quiet(client: httpx.AsyncClient) -> Job:
-    """A job that does not change."""
-    return (await quiet_job(client)).json()
-
-
-@pytest.fixture(scope="module")
-async def ended(client: httpx.AsyncClient) -> Job:
-    """A job that has ended, in its fifth version, having had five statuses."""
-    return await ended_job(client, "in_progress 0.3s, finalizing 0.2s, succeeded")
 
 
 async def all_of(client: httpx.AsyncClient, job: Job, *, last_event_id: str | int | None = None) -> Sequence[Event]:

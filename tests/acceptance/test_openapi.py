@@ -5,7 +5,7 @@ import pytest
 
 from polling_api.api.codes import KINDS
 from polling_api.api.shapes import JobDocument, ProblemDocument, ResultListDocument, SubmissionDocument
-from running.jobs import QUICK, QUIET, SET, Job, batch, ended_job, quiet_job
+from running.jobs import QUICK, QUIET, SET, Job, batch, ended_job
 from running.openapi import Document, broken_rules, examples, untold
 
 ONE = f"{SET}/{{job_id}}"
@@ -49,12 +49,6 @@ async def document(client: httpx.AsyncClient) -> Document:
     answer = await client.get("/openapi.json")
     assert answer.status_code == 200
     return answer.json()
-
-
-@pytest.fixture(scope="module")
-async def quiet(client: httpx.AsyncClient) -> Job:
-    """A job that does not change."""
-    return (await quiet_job(client)).json()
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,18 @@ async def read(client: httpx.AsyncClient, job: Job) -> httpx.Response:
     return await client.get(job["links"]["self"])
 
 
+async def long_poll(
+    client: httpx.AsyncClient, job: Job, seconds: int, *, seen: str | None = None, until: str = "change"
+) -> httpx.Response:
+    """One wait of so many seconds, with the entity tag of what was seen."""
+    return await client.get(
+        job["links"]["self"],
+        params={"wait": seconds, "until": until},
+        headers={} if seen is None else {"If-None-Match": seen},
+        timeout=seconds + 10,
+    )
+
+
 async def until_terminal(client: httpx.AsyncClient, job: Job, *, polls: int = 4) -> Job:
     """Wait for the end, by at most so many long polls of 10 s.
 
@@ -43,7 +55,7 @@ async def until_terminal(client: httpx.AsyncClient, job: Job, *, polls: int = 4)
     for _ in range(polls):
         if present["terminal"]:
             return present
-        answer = await client.get(job["links"]["self"], params={"wait": 10, "until": "terminal"}, timeout=15)
+        answer = await long_poll(client, job, 10, until="terminal")
         assert answer.status_code == 200, answer.text
         present = answer.json()
     assert present["terminal"], f"not ended after {polls} polls: {present}"
@@ -61,9 +73,7 @@ async def until_status(client: httpx.AsyncClient, job: Job, status: str, *, poll
         if answer.json()["status"] == status:
             return answer
         assert not answer.json()["terminal"], f"ended before it was {status}: {answer.text}"
-        waiting = {"wait": "10", "until": "status"}
-        seen = {"If-None-Match": answer.headers["etag"]}
-        later = await client.get(job["links"]["self"], params=waiting, headers=seen, timeout=15)
+        later = await long_poll(client, job, 10, seen=answer.headers["etag"], until="status")
         answer = answer if later.status_code == 304 else later
     raise AssertionError(f"not {status} after {polls} polls: {answer.text}")
 

@@ -31,6 +31,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Link": _header("The next page.", f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"'),
     "Allow": _header("The methods there are.", "GET, HEAD"),
 }
+_MAY_PASS = frozenset({409, 503})  # statuses whose problems say when to ask again
 _ALWAYS = ("X-Correlation-ID", "X-API-Version")
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
 
@@ -51,7 +52,7 @@ def problems(*codes: str) -> Responses:
                 status.phrase,
                 "Cache-Control",
                 "Vary",
-                *(("Retry-After",) if status in {409, 503} else ()),
+                *(("Retry-After",) if status in _MAY_PASS else ()),
                 *(("Allow",) if status == 405 else ()),  # noqa: PLR2004
                 content={
                     "application/problem+json": {
@@ -71,6 +72,7 @@ def problems(*codes: str) -> Responses:
                 "instance": "/api/v1/jobs",
                 "code": code,
                 "correlation_id": "6f1c0a7be2d94c3b8a5d1e0f7c6b5a49",
+                **({"retry_after": 1} if status in _MAY_PASS else {}),
             },
         }
     return by_status
