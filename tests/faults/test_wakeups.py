@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import RedisCarrier
+from in_process.listening import Recorder
 from in_process.moving import Mover
 from in_process.nodes import NO_COMPARISON, Node, running_node
 from in_process.readers import Seen, read_to_the_end, wait_for_the_end
+from in_process.sources import HeldSource
 from polling_api.domain.job import Job, Status
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds
@@ -123,6 +125,27 @@ async def test_at_whatever_point_of_a_change_a_client_arrives_it_needs_no_compar
 
     assert await late_or_lost(all_changes) == []
     assert sum(len(change.arrivals) for change in all_changes) == JOBS * POINTS * 2
+
+
+async def test_who_read_before_a_change_and_is_answered_after_it_was_told_needs_no_comparison_either(
+    engine: AsyncEngine, changes: tuple[Mover, list[Change]], redis: RedisCarrier
+) -> None:
+    (mover, all_changes), source, recorder = changes, HeldSource(engine), Recorder()
+    async with running_node(source, redis.transport(), NO_COMPARISON) as node:
+        node.hub.join(recorder)  # after the watch: what it hears, the watch has taken
+        source.after_read.close()
+        for change in all_changes:
+            change.arrive(node)
+        await source.after_read.reached()
+
+        await node.hub.publish(await mover.commit([change.job for change in all_changes], Status.SUCCEEDED))
+        await recorder.versions_told(JOBS)
+        source.after_read.open()
+
+        seen = [one for change in all_changes for one in await change.seen()]
+
+    assert source.reads == 1
+    assert [one for one in seen if one.versions != [2]] == []
 
 
 @pytest.mark.parametrize("nodes", [Bounds()], indirect=True)

@@ -42,10 +42,11 @@ class Door:
 
 
 class HeldSource:
-    """The primary, whose reads can be held just before they are made and just before they are answered."""
+    """The primary, whose reads are counted, and can be held just before they are made or are answered."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._primary = PrimarySource(engine)
+        self.reads = 0
         self.before_read = Door()
         self.after_read = Door()
 
@@ -54,6 +55,7 @@ class HeldSource:
         self._primary = PrimarySource(engine)
 
     async def read(self, ids: Collection[str]) -> Mapping[str, Job]:
+        self.reads += 1
         await self.before_read.passing()
         found = await self._primary.read(ids)
         await self.after_read.passing()
