@@ -121,12 +121,13 @@ def simulator(
 def migrate() -> None:
     """Bring the database's schema up to date."""
     settings = _settings()
+    from polling_api.supervisor.errors import StartError
     from polling_api.supervisor.standing import migrate as upgrade
 
     try:
         upgrade(settings)
-    except EmbeddedError as error:
-        _fail(str(error))
+    except (StartError, EmbeddedError) as error:
+        _fail(str(error), 1)
 
 
 @app.command()
@@ -182,7 +183,7 @@ def _shown(value: Any) -> str:
         case float():
             return f"{value:.10g}"
         case _:
-            return str(value)
+            return logs.mask(str(value))  # an address may hold a password
 
 
 def _unit(field: FieldInfo) -> str:

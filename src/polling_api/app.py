@@ -81,7 +81,11 @@ def create_app(settings: Settings) -> Service:
         await hub.close()
         await engine.dispose()
 
-    app = FastAPI(title="Polling API", lifespan=_lifespan(hub, [hub.run, watch.run, keep_alive.run], close))
+    app = FastAPI(
+        title="Polling API",
+        redirect_slashes=False,
+        lifespan=_lifespan(hub, [hub.run, watch.run, keep_alive.run], close),
+    )
     app.openapi = partial(document_of, app)
     add_problem_handlers(app)
     jobs_routes = jobs_router(
@@ -192,10 +196,11 @@ def _bounds_of(settings: Settings) -> Bounds:
 
 
 def _rules_of(settings: Settings) -> Rules:
+    """What unsigned submits are held to: so far there are no others."""
     return Rules(
         endpoints=settings.endpoints,
         max_json_bytes=settings.max_json_bytes,
-        max_batch_bytes=settings.max_batch_bytes,
+        max_batch_bytes=min(settings.max_batch_bytes, settings.anonymous_batch_bytes),
         max_line_bytes=settings.max_line_bytes,
         max_requests=settings.max_requests,
         simulated=settings.simulated,

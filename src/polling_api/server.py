@@ -16,7 +16,7 @@ from polling_api.app import create_app
 from polling_api.settings import Settings
 
 SIGINT_DRAIN = 0.5  # seconds: somebody waits at the keyboard
-STOP_MARGIN = 5.0  # seconds for answers that are being written when the drain is over
+STOP_MARGIN = 1.0  # seconds for what is not done when the drain is over; the supervisor kills two later
 BACKLOG = 4096  # connections that may wait to be accepted while ten thousand return at once
 
 _log = structlog.get_logger(__name__)
@@ -75,6 +75,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         access_log=False,  # it would hold query strings, and with them tokens; `Edge` logs instead
         proxy_headers=False,  # it would trust anybody on this machine to say who the caller is
         server_header=False,
+        date_header=False,  # `Edge` sets it when an answer starts, which may be long after its request came
         backlog=BACKLOG,
         timeout_keep_alive=65,  # a polite poller's 30 s twice, so that its connection is still there
         timeout_graceful_shutdown=int(settings.drain_seconds + STOP_MARGIN),

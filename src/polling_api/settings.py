@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     )
     max_json_bytes: int = _setting(4 * MIB, "bytes", "JSON is parsed whole, and stalls the loop while it is.", gt=0)
     max_batch_bytes: int = _setting(200 * MIB, "bytes", "The provider's own bound on a batch file.", gt=0)
+    anonymous_batch_bytes: int = _setting(4 * MIB, "bytes", "What a caller may leave here whom nobody knows.", gt=0)
     max_line_bytes: int = _setting(1 * MIB, "bytes", "A line is parsed whole.", gt=0)
     max_requests: int = _setting(50_000, "requests", "The provider's own bound on a batch.", gt=0)
     results_keep: float = _setting(30 * 86_400, "s", "Results and requests are kept this long after the end.", gt=0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -25,6 +26,17 @@ async def test_a_wait_is_answered_as_soon_as_the_job_differs_from_the_tag(client
     assert answer.status_code == 200
     assert answer.json()["version"] > seen.json()["version"]
     assert answer.elapsed < timedelta(seconds=10)
+
+
+async def test_a_waited_answer_is_dated_when_it_is_given(client: httpx.AsyncClient) -> None:
+    job = await submit(client, "in_progress 2s @10%, in_progress 600s @60%, succeeded")
+    seen = await until_status(client, job, "in_progress")
+
+    answer = await long_poll(client, job, 20, seen=seen.headers["etag"])
+
+    last_modified, date = (parsedate_to_datetime(answer.headers[name]) for name in ("last-modified", "date"))
+    assert answer.status_code == 200
+    assert last_modified <= date
 
 
 async def test_a_wait_is_answered_at_once_where_the_job_differs_already(

@@ -35,6 +35,7 @@ def rendered() -> Rendered:
         '"other", {tag}',
         '{tag}, "other"',
         '  ,, "other" ,{tag} ,',
+        '"other", , {tag}',
         "{strong}",
         "*",
     ],
@@ -87,7 +88,16 @@ def test_a_date_before_the_change_does_not_hold(rendered: Rendered) -> None:
     assert not parse_condition(None, A_SECOND_EARLIER).holds(rendered, MUCH_LATER)
 
 
-@pytest.mark.parametrize("date", ["yesterday", "", "2026-11-23T09:00:12Z", "Mon, 99 Nov 2026 09:00:12 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "yesterday",
+        "",
+        "2026-11-23T09:00:12Z",
+        "Mon, 99 Nov 2026 09:00:12 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +" + "9" * 20,
+    ],
+)
 def test_a_date_that_cannot_be_read_is_no_condition(rendered: Rendered, date: str) -> None:
     condition = parse_condition(None, date)
 

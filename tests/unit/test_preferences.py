@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
         ('foo="a,wait=1", wait=10', 10),
         ("wait=10;late=yes, handling=lenient", 10),
         ("wait=5, wait=9", 5),
+        ("wait=99999999999999999999", 99_999_999_999_999_999_999),
     ],
 )
 def test_a_preferred_wait_is_found_in_any_form_of_rfc_7240(prefer: str, seconds: int) -> None:
@@ -33,6 +34,11 @@ def test_a_preferred_wait_is_found_in_any_form_of_rfc_7240(prefer: str, seconds:
 )
 def test_a_bad_preference_is_ignored(prefer: str) -> None:
     assert preferred_wait(prefer) is None
+
+
+def test_a_preference_longer_than_anybody_has_is_not_searched() -> None:
+    assert preferred_wait("wait=5, " + "x" * 900) == 5
+    assert preferred_wait("wait=5, " + "x" * 1000) is None
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from polling_api.domain.validators import version_of
 from polling_api.representation import Rendered
 
-_TAG = re.compile(r'\s*,*\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*')
+_TAG = re.compile(r'[\s,]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*')
 _SECOND = timedelta(seconds=1)
 
 
@@ -85,6 +85,6 @@ def _opaque(tag: str) -> str:
 def _http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else None

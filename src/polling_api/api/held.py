@@ -142,6 +142,11 @@ class Holding:
             group.discard(held)
             gauge.dec()
 
+    def catch_up(self, held: Held) -> None:
+        """Let `held` go if it joined while the process was draining already, and so is on no list."""
+        if self.draining:
+            held.drain()
+
     async def drain(self, seconds: float) -> None:
         """Answer every wait at once and end the streams spread over `seconds`, so that they do not return at once."""
         self.draining = True

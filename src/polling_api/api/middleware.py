@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from email.utils import formatdate
 from typing import Any
 
 import structlog
@@ -21,6 +22,27 @@ _VERSION_HEADER = (b"x-api-version", API_VERSION.encode())
 _GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 _log = structlog.get_logger(__name__)
+
+
+class _Date:
+    """The time at which an answer starts (RFC 9110, section 6.6.1), formatted once a second.
+
+    uvicorn's own is of the request's start, which for an answer that was waited for is before `Last-Modified`.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._formatted = b""
+
+    def now(self) -> bytes:
+        """The present time as an HTTP date."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._formatted = second, formatdate(second, usegmt=True).encode()
+        return self._formatted
+
+
+_DATE = _Date()
 
 
 class Edge:
@@ -45,7 +67,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _tell(scope, status, time.perf_counter() - started)
-                headers = [*message["headers"], correlated, _VERSION_HEADER]
+                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER]
                 if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
                     headers += _GUARDS
                 message = {**message, "headers": headers}

@@ -7,10 +7,12 @@ from enum import StrEnum
 from polling_api.domain.job import Job
 from polling_api.errors import FieldError, Invalid
 
-_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,18})"?\s*(?:;.*)?', re.IGNORECASE)
+_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,1000})"?\s*(?:;.*)?', re.IGNORECASE)
 # A preference ends at a comma that stands in no quoted string.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-_SECONDS = re.compile(r"[0-9]{1,18}")
+# Longer is no preference anybody has, and an unclosed quotation would be searched again from each of its marks.
+LONGEST_PREFERENCE = 1000  # characters
+_SECONDS = re.compile(r"[0-9]{1,1000}")
 
 
 class Until(StrEnum):
@@ -31,6 +33,8 @@ class Until(StrEnum):
 
 def preferred_wait(prefer: str) -> int | None:
     """The seconds in a `Prefer` header, None where it asks for no wait or is bad; the first of several counts."""
+    if len(prefer) > LONGEST_PREFERENCE:
+        return None
     for preference in _PREFERENCE.findall(prefer):
         found = _WAIT.fullmatch(preference.strip())
         if found:

@@ -27,7 +27,8 @@ class _Template(EventSourceResponse):
 
     @classmethod
     def stream_headers(cls) -> Headers:
-        return [*cls(iter(())).raw_headers, VARY]
+        # Whether a connection is kept is the server's to say.
+        return [*(one for one in cls(iter(())).raw_headers if one[0] != b"connection"), VARY]
 
 
 HEADERS: Headers = _Template.stream_headers()

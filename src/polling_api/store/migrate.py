@@ -5,11 +5,17 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from asyncpg import PostgresError
+from sqlalchemy.exc import SQLAlchemyError
 
 # The repository's root, in a checkout and in an editable installation; else the folder the process was
 # started in, as in the container image, which has `alembic.ini` and `alembic/` beside an ordinary
 # installation.
 _PLACES = (Path(__file__).resolve().parents[3], Path.cwd())
+
+
+class MigrationError(Exception):
+    """The schema could not be brought up to date; the message says what the database, or the way to it, said."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -24,8 +30,15 @@ def upgrade(url: str, revision: str = "head") -> None:
     Raises:
         FileNotFoundError: the migrations are not where they are looked for.
         TimeoutError: another process has been migrating for a minute.
+        MigrationError: the database cannot be reached, or refuses.
     """
-    command.upgrade(configuration(url), revision)
+    try:
+        command.upgrade(configuration(url), revision)
+    except TimeoutError:
+        raise
+    except (OSError, SQLAlchemyError, PostgresError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MigrationError(f"The database cannot be reached or changed: {reason}") from error
 
 
 def downgrade(url: str, revision: str) -> None:

@@ -13,13 +13,12 @@ from typing import Any
 
 from polling_api import metrics
 from polling_api.settings import Settings
-from polling_api.store.migrate import upgrade
 from polling_api.supervisor.child import Role
 from polling_api.supervisor.fleet import Fleet
 from polling_api.supervisor.listening import listen
 from polling_api.supervisor.roles import roles
 from polling_api.supervisor.signals import Ended, EndingSignals
-from polling_api.supervisor.standing import standing
+from polling_api.supervisor.standing import bring_up_to_date, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def serve(settings: Settings, plan: Plan) -> signal.Signals:
             stack.callback(signals.ending)  # called before the servers are stopped
             for server in ground.servers:
                 plan.tell(f"embedded {server.name} started", where=str(server.where))
-            upgrade(ground.database_url)
+            bring_up_to_date(ground.database_url)
             figures = stack.enter_context(TemporaryDirectory(prefix="polling-metrics-"))
             environment = {
                 **os.environ,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from polling_api.embedded import Server, start_postgres, start_redis
 from polling_api.settings import Settings
-from polling_api.store.migrate import upgrade
+from polling_api.store.migrate import MigrationError, upgrade
+from polling_api.supervisor.errors import StartError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,30 @@ def migrate(settings: Settings) -> None:
 
     Raises:
         EmbeddedError: it cannot be started; says what to do.
+        StartError: the database cannot be reached, or refuses.
     """
     if settings.database_url:
-        upgrade(settings.database_url.get_secret_value())
+        bring_up_to_date(settings.database_url.get_secret_value())
         return
     server = start_postgres(_folder(settings) / "postgres")
     try:
-        upgrade(server.url)
+        bring_up_to_date(server.url)
     finally:
         server.stop()
+
+
+def bring_up_to_date(database_url: str) -> None:
+    """Bring a database's schema up to date.
+
+    Raises:
+        StartError: the database cannot be reached, or refuses.
+    """
+    try:
+        upgrade(database_url)
+    except TimeoutError as error:
+        raise StartError("The database did not answer in time (POLLING_DATABASE_URL).") from error
+    except MigrationError as error:
+        raise StartError(f"{error} (POLLING_DATABASE_URL)") from error
 
 
 def _folder(settings: Settings) -> Path:

@@ -6,8 +6,11 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from polling_api import metrics
+from polling_api.errors import Unavailable
 
 MOST_IDS = 500  # in one statement: the answer is some 400 KiB
+ANSWER_WITHIN = 2.0  # seconds: a frozen primary is given up by the driver only when the statement's own limit is over
+RETRY_AFTER = 2  # seconds
 MOST_READS = 4  # statements at once: the rest of the pool is for writes
 
 Value = TypeVar("Value")
@@ -33,7 +36,7 @@ class CoalescedReads(Generic[Value]):
         a change registers its interest first. `fresh` joins no read that has begun, for who knows of a change.
 
         Raises:
-            Unavailable: as the read does, for all who joined it.
+            Unavailable: as the read does, for all who joined it; or it takes longer than anybody should wait for it.
         """
         future = self._waiting.get(job_id)
         if future is None and not fresh:
@@ -46,7 +49,11 @@ class CoalescedReads(Generic[Value]):
         else:
             metrics.READS.labels("coalesced").inc()
         # Shielded: one reader's going away must not take the answer from the others.
-        return await asyncio.shield(future)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise Unavailable("The primary does not answer in time.", retry_after=RETRY_AFTER) from None
 
     def _start(self) -> None:
         while self._waiting and len(self._reading) < MOST_READS:

@@ -79,6 +79,7 @@ class EventsEndpoint:
                 slot = self._keep_alive.add(stream)
                 try:
                     stream.begin(topic, seen)
+                    self._holding.catch_up(stream)
                     await stream.sending.until_gone(receive)
                 finally:
                     self._keep_alive.discard(stream, slot)

@@ -15,7 +15,7 @@ from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import JOB_ID
-from polling_api.errors import NotFound, PollingError
+from polling_api.errors import NotFound, PollingError, Unavailable
 from polling_api.representation import Form, Rendered, Snapshot
 from polling_api.watch import StatusWatch
 
@@ -97,6 +97,8 @@ class StatusEndpoint:
         def answer(present: Snapshot | None) -> Answer:
             if present is None:
                 return problem(no_such_job(), scope)
+            if not reached(present.job) and self._watch.live(present.job.id) is None:
+                return problem(Unavailable("Nobody can say now whether the job changed.", retry_after=1), scope)
             return self._answer(present, condition, granted)
 
         held = HeldAnswer(send, reached=reached, answer=answer)
@@ -106,6 +108,7 @@ class StatusEndpoint:
         try:
             with self._holding.holds(held, "wait"):
                 held.begin(topic, granted)
+                self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
         finally:
             held.end()

@@ -13,7 +13,7 @@ from polling_api.api.requests import header, query
 from polling_api.api.submission import Draft, Rules, read_json, read_lines
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import Job, new_job_id
-from polling_api.errors import BadRequest, Refused, Unsupported
+from polling_api.errors import BadRequest, Refused, Unavailable, Unsupported
 from polling_api.representation import Form, Headers, Snapshot
 from polling_api.store.jobs import NewJob, NewRequest
 from polling_api.watch import StatusWatch
@@ -88,13 +88,17 @@ class SubmitEndpoint:
             return self._answer(present or Snapshot(job), wait)
 
         held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
-        topic = await self._watch.follow(job.id, held)
+        try:
+            topic = await self._watch.follow(job.id, held)
+        except Unavailable:
+            topic = None  # it is stored: whoever heard a refusal now would submit it again
         if topic is None:
             await send_whole(self._answer(Snapshot(job), wait), send)
             return
         try:
             with self._holding.holds(held, "wait"):
                 held.begin(topic, wait)
+                self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
         finally:
             held.end()

@@ -1,0 +1,70 @@
+"""A Postgres that is stopped, and answers nothing, not even with an error."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from polling_api.embedded import Server, start_postgres
+from polling_api.store import migrate
+from running.jobs import read, submit
+from running.service import Service, running_service
+
+SOON = 4.0  # seconds: the deadline of a read and some room on a busy machine; the driver's own is 17
+MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
+
+
+@pytest.fixture
+def freezing(servers_folder: Path) -> Iterator[Server]:
+    server = start_postgres(servers_folder / "freezing", durable=False)
+    migrate.upgrade(server.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def service(freezing: Server, redis_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(freezing.url, redis_url, folder=tmp_path, monitor=False) as running:
+        yield running
+
+
+@contextmanager
+def frozen(server: Server) -> Generator[None]:
+    postmaster = psutil.Process(server.pid)
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+
+async def test_nobody_waits_for_it_and_nobody_is_told_a_state_that_may_be_old(
+    service: Service, freezing: Server
+) -> None:
+    async with httpx.AsyncClient(base_url=service.url, timeout=40, trust_env=False) as client:
+        job = await submit(client)
+        seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
+
+        with frozen(freezing):
+            async with asyncio.timeout(6 + SOON):
+                waited = await client.get(job["links"]["self"], params={"wait": 6}, headers=seen)
+            async with asyncio.timeout(SOON):
+                cold, ready, live = await asyncio.gather(
+                    client.get(MISSING), client.get("/health/ready"), client.get("/health/live")
+                )
+        async with asyncio.timeout(SOON):
+            thawed = await client.get(job["links"]["self"], headers=seen)
+
+    assert [answer.status_code for answer in (waited, cold, ready, live)] == [503, 503, 503, 200]
+    assert [answer.json()["code"] for answer in (waited, cold)] == ["unavailable", "unavailable"]
+    assert all(answer.headers["retry-after"] for answer in (waited, cold))
+    assert ready.json()["parts"]["postgres"]["status"] == "down"
+    assert thawed.status_code == 304
