@@ -49,6 +49,8 @@ class Request:
     def __init__(self, socket: Socket, name: str) -> None:
         self.socket = socket
         self.ready = 0
+        self.told = asyncio.Event()
+        self.then: tuple[Message, ...] = ()
         self._name = name
         self._began = asyncio.Event()
         self.task = asyncio.create_task(self._serve())
@@ -65,6 +67,9 @@ class Request:
 
     def _be_ready(self) -> None:
         self.ready += 1
+        if self.then:
+            self.sending.write(*self.then)
+        self.told.set()
 
 
 @pytest.fixture
@@ -92,6 +97,21 @@ async def test_what_the_socket_takes_is_sent_before_the_writer_goes_on(socket: S
     await request.task
 
 
+async def test_the_owner_writes_what_it_has_since_as_soon_as_it_is_told(socket: Socket) -> None:
+    request = Request(socket, OWN)
+    sending = await request.begun()
+    request.then = (SECOND,)
+    socket.fill()
+
+    sending.write(FIRST)
+    socket.drain()
+    await asyncio.wait_for(request.told.wait(), 1)
+
+    assert [message for message, _ in socket.sent] == [FIRST, SECOND]
+    socket.leave()
+    await request.task
+
+
 async def test_what_the_socket_does_not_take_is_sent_when_it_has_room_and_the_owner_is_told(socket: Socket) -> None:
     request = Request(socket, OWN)
     sending = await request.begun()
@@ -102,6 +122,7 @@ async def test_what_the_socket_does_not_take_is_sent_when_it_has_room_and_the_ow
     assert socket.sent == []
     socket.drain()
     await written(sending)
+    await asyncio.wait_for(request.told.wait(), 1)
 
     assert [message for message, _ in socket.sent] == [FIRST, SECOND]
     assert request.ready == 1

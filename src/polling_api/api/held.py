@@ -89,7 +89,8 @@ class SteppedSend:
             self._give_up(error)
         else:
             self._rest = None
-            self._ready()
+            # Not from here: this task is in the request's context, and a write cannot enter that a second time.
+            asyncio.get_running_loop().call_soon(self._ready)
 
     def _give_up(self, error: Exception) -> None:
         _log.info("a held answer could not be written", reason=str(error) or type(error).__name__)
