@@ -21,6 +21,8 @@ from polling_api.store import migrate
 READY_WITHIN = 45.0  # seconds
 ENDED_WITHIN = 20.0  # seconds
 
+MASTER_KEY = "made-up-for-benchmarks-alone"
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:
@@ -70,7 +72,11 @@ async def program(
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     """A Python program for as long as the block runs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("POLLING_")}
-    environment = inherited | {f"POLLING_{name.upper()}": value for name, value in (settings or {}).items()}
+    environment = (
+        inherited
+        | {"POLLING_MASTER_KEYS": MASTER_KEY}
+        | {f"POLLING_{name.upper()}": value for name, value in (settings or {}).items()}
+    )
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment, start_new_session=True)
     try:
         yield process

@@ -179,7 +179,7 @@ def _shown(value: Any) -> str:
         case SecretStr():
             return logs.MASK
         case tuple():
-            return "\n".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+            return "\n".join(map(_shown, value))  # pyright: ignore[reportUnknownArgumentType]
         case float():
             return f"{value:.10g}"
         case _:

@@ -15,14 +15,20 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
+from polling_api.api.cursors import Cursors
 from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
+from polling_api.api.hosts import AllowedHosts
 from polling_api.api.hot import HotLane
 from polling_api.api.middleware import Edge
 from polling_api.api.openapi import document_of
 from polling_api.api.routes import problem_pages
+from polling_api.api.routes.cancel import CancelEndpoint
+from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
-from polling_api.api.routes.jobs import jobs_router
+from polling_api.api.routes.history import HistoryEndpoint
+from polling_api.api.routes.jobs import JobsEndpoints, jobs_router
+from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.operations import Operations, operations_router
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
@@ -31,12 +37,13 @@ from polling_api.api.streaming import KeepAlive
 from polling_api.api.submission import Rules
 from polling_api.hub import Hub, RedisTransport
 from polling_api.monitor import BatchMonitor
-from polling_api.monitor.alarm import NewJobAlarm
+from polling_api.monitor.alarm import Alarm
+from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.representation import Form
 from polling_api.settings import Settings
+from polling_api.store import endings, jobs, leases, results
 from polling_api.store import engine as engines
-from polling_api.store import jobs, leases, results
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, StatusWatch
 
@@ -63,10 +70,10 @@ def create_app(settings: Settings) -> Service:
     """Build the service; nothing is connected before its lifespan starts.
 
     Args:
-        settings: with both `database_url` and `redis_url`.
+        settings: with `database_url`, `redis_url` and `master_keys`.
 
     Raises:
-        ValueError: an address is missing.
+        ValueError: an address is missing, or there is no master key.
     """
     engine = connect(settings, "polling-api")
     transport = RedisTransport(_address(settings.redis_url, "REDIS_URL"), timeout=settings.redis_timeout)
@@ -75,36 +82,18 @@ def create_app(settings: Settings) -> Service:
     hub.join(watch)
     holding = Holding()
     keep_alive = KeepAlive(settings.keepalive_every)
-    form = Form(SIMPLE_SET)
+    endpoints = _jobs_endpoints(settings, SIMPLE_SET, engine, hub, watch, holding, keep_alive)
 
     async def close() -> None:
         await hub.close()
         await engine.dispose()
 
-    app = FastAPI(
-        title="Polling API",
-        redirect_slashes=False,
-        lifespan=_lifespan(hub, [hub.run, watch.run, keep_alive.run], close),
-    )
+    lifespan = _lifespan(hub, [hub.run, watch.run, keep_alive.run], close)
+    # A redirect would send a job's id and its holder to another address, when a slash too many is all that is wrong.
+    app = FastAPI(title="Polling API", lifespan=lifespan, redirect_slashes=False)
     app.openapi = partial(document_of, app)
-    add_problem_handlers(app)
-    jobs_routes = jobs_router(
-        SIMPLE_SET,
-        status=StatusEndpoint(watch, holding, form, settings.max_wait),
-        events=EventsEndpoint(watch, holding, keep_alive, form),
-        results=ResultsEndpoint(watch, partial(_page, engine), SIMPLE_SET),
-        submit=SubmitEndpoint(
-            create=partial(jobs.create, engine),
-            publish=hub.publish,
-            watch=watch,
-            holding=holding,
-            form=form,
-            rules=_rules_of(settings),
-            provider=settings.provider_name,
-            anonymous=settings.simulated or settings.anonymous_submit,
-            max_wait=settings.max_wait,
-        ),
-    )
+    add_problem_handlers(app, SIMPLE_SET)
+    jobs_routes = jobs_router(SIMPLE_SET, endpoints)
     app.include_router(jobs_routes)
     app.include_router(
         operations_router(
@@ -116,7 +105,7 @@ def create_app(settings: Settings) -> Service:
         )
     )
     app.include_router(problem_pages.router)
-    return Service(Edge(HotLane(app, jobs_routes)), app, holding)
+    return Service(Edge(HotLane(app, jobs_routes), AllowedHosts(settings.hosts)), app, holding)
 
 
 def connect(settings: Settings, name: str) -> AsyncEngine:
@@ -146,7 +135,7 @@ async def run_monitor(settings: Settings) -> None:
         concurrency=settings.upstream_concurrency,
     )
     hub = Hub(RedisTransport(_address(settings.redis_url, "REDIS_URL"), timeout=settings.redis_timeout))
-    alarm = NewJobAlarm()
+    alarm = Alarm()
     hub.join(alarm)
     monitor = BatchMonitor(
         engine,
@@ -160,12 +149,14 @@ async def run_monitor(settings: Settings) -> None:
         submit_within=settings.submit_within,
         wake=alarm.ringing,
     )
-    telling, moving = (asyncio.create_task(_keep_running(part)) for part in (hub.run, monitor.run))
+    retention = Retention(engine, hub.publish_gone, jobs_keep=settings.jobs_keep, every=settings.retention_every)
+    parts = (hub.run, monitor.run, retention.run)
+    telling, moving, deleting = (asyncio.create_task(_keep_running(part)) for part in parts)
     try:
         await asyncio.Event().wait()
     finally:
         await monitor.stop()
-        await _end([moving])
+        await _end([moving, deleting])
         await _flush(hub)
         await _end([telling])
         await hub.close()
@@ -175,9 +166,48 @@ async def run_monitor(settings: Settings) -> None:
 
 def openapi_document() -> str:
     """The OpenAPI document as it is kept in the repository; nothing is connected for it."""
-    unconnected = Settings(database_url=SecretStr("postgresql://"), redis_url=SecretStr("redis://"))
+    unconnected = Settings(
+        database_url=SecretStr("postgresql://"),
+        redis_url=SecretStr("redis://"),
+        master_keys=(SecretStr("nothing is signed with it"),),
+    )
     app = create_app(unconnected).described
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _jobs_endpoints(
+    settings: Settings,
+    base: str,
+    engine: AsyncEngine,
+    hub: Hub,
+    watch: StatusWatch,
+    holding: Holding,
+    keep_alive: KeepAlive,
+) -> JobsEndpoints:
+    form = Form(base)
+    cursors = Cursors([key.get_secret_value() for key in settings.master_keys])
+    cancel = partial(endings.cancel, engine, results_keep=settings.results_keep)
+    return JobsEndpoints(
+        submit=SubmitEndpoint(
+            create=partial(jobs.create, engine),
+            publish=hub.publish,
+            watch=watch,
+            holding=holding,
+            form=form,
+            rules=_rules_of(settings),
+            provider=settings.provider_name,
+            anonymous=settings.simulated or settings.anonymous_submit,
+            keys_keep=settings.idempotency_keep,
+            max_wait=settings.max_wait,
+        ),
+        status=StatusEndpoint(watch, holding, form, settings.max_wait),
+        events=EventsEndpoint(watch, holding, keep_alive, form),
+        many_events=ManyEventsEndpoint(watch, holding, keep_alive, form, cursors),
+        history=HistoryEndpoint(watch, partial(_history, engine), base, cursors),
+        results=ResultsEndpoint(watch, partial(_page, engine), base),
+        cancel=CancelEndpoint(watch, cancel, hub.publish, form),
+        delete=DeleteEndpoint(watch, partial(endings.delete, engine), hub.publish_gone),
+    )
 
 
 def _address(url: SecretStr | None, name: str) -> str:
@@ -209,6 +239,10 @@ def _rules_of(settings: Settings) -> Rules:
 
 async def _page(engine: AsyncEngine, job: Any, after: int | None, limit: int) -> list[results.StoredResult]:
     return await results.page(engine, job, after=after, limit=limit)
+
+
+async def _history(engine: AsyncEngine, job_id: str, after: int, limit: int) -> list[endings.HistoryEntry]:
+    return await endings.history(engine, job_id, after=after, limit=limit)
 
 
 async def _answers(engine: AsyncEngine) -> None:

@@ -10,6 +10,12 @@
     ├── TooLarge              over a bound on bodies                         413
     ├── Unsupported           a media type that is not spoken here           415
     ├── NotAcceptable         none of the media types asked for              406
+    ├── Misdirected           sent to a host that this service is not        421
+    ├── TooSlow               the request did not come within its time       408
+    ├── TargetTooLong         over the bound on a request's target           414
+    ├── HeadTooLarge          over the bound on a request's head             431
+    ├── Unimplemented         a part of HTTP that is not spoken here         501
+    ├── UnknownVersion        another version of HTTP                        505
     └── Unavailable           a part that is needed does not answer          503
 
 Only `api/problems.py` knows the HTTP statuses on the right.
@@ -109,6 +115,42 @@ class NotAcceptable(PollingError):
     """None of the media types in `Accept` can be served."""
 
     code = "not_acceptable"
+
+
+class Misdirected(PollingError):
+    """The request names a host that this service does not answer for."""
+
+    code = "misdirected_request"
+
+
+class TooSlow(PollingError):
+    """The request's head or body did not come within its time."""
+
+    code = "request_timeout"
+
+
+class TargetTooLong(PollingError):
+    """The request's target has more bytes than are taken."""
+
+    code = "target_too_long"
+
+
+class HeadTooLarge(PollingError):
+    """The request's line and header fields have more bytes than are taken."""
+
+    code = "headers_too_large"
+
+
+class Unimplemented(PollingError):
+    """The request uses a part of HTTP that is not spoken here."""
+
+    code = "not_implemented"
+
+
+class UnknownVersion(PollingError):
+    """The request is of another version of HTTP."""
+
+    code = "version_not_supported"
 
 
 class Unavailable(PollingError):

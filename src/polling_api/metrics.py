@@ -64,6 +64,12 @@ PROVIDER_CALLS = Histogram(
     "polling_provider_seconds", "Calls to the provider, by call and outcome.", ("call", "outcome"), registry=REGISTRY
 )
 RESULT_ROWS = Counter("polling_result_rows", "Result rows stored.", registry=REGISTRY)
+STRAYS = Counter(
+    "polling_stray_results",
+    "What a provider told that is no result of its job: unreadable, overlong, unknown_item, contradiction.",
+    ("kind",),
+    registry=REGISTRY,
+)
 
 
 def whole() -> CollectorRegistry:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from sse_starlette import ServerSentEvent
 
-from polling_api.domain.job import Job
+from polling_api.domain.job import Job, Progress
 from polling_api.domain.validators import entity_tag
 
 API_VERSION = "2026-11-23"
@@ -73,8 +73,15 @@ class Rendered:
     @cached_property
     def event(self) -> bytes:
         """The version as one Server-Sent Event (WHATWG HTML, section 9.2)."""
-        event = ServerSentEvent(self.body.decode(), event="job", id=str(self.job.version), sep="\n")
-        return event.encode()
+        return b"id: %d\n%b" % (self.job.version, self._unnumbered_event())
+
+    @cached_property
+    def unnumbered_event(self) -> bytes:
+        """The same event without an id, for streams of many jobs: each puts a line with its own before it."""
+        return self._unnumbered_event()
+
+    def _unnumbered_event(self) -> bytes:
+        return ServerSentEvent(self.body.decode(), event="job", sep="\n").encode()
 
     def max_age(self, now: float) -> int:
         """How many seconds from `now` (epoch) a private cache may keep this."""
@@ -110,20 +117,13 @@ def job_document(job: Job, base: str) -> dict[str, Any]:
         base: the path of the set that was asked, as `/api/v1/jobs`; links are absolute paths below it.
     """
     here = f"{base}/{job.id}"
-    progress = job.progress
     return {
         "object": "job",
         "id": job.id,
         "status": job.status,
         "terminal": job.terminal,
         "version": job.version,
-        "progress": {
-            "total": progress.total,
-            "completed": progress.completed,
-            "failed": progress.failed,
-            "expired": progress.expired,
-            "cancelled": progress.cancelled,
-        },
+        "progress": progress_document(job.progress),
         "error": job.error and {"code": job.error.code, "message": job.error.message},
         "metadata": job.metadata,
         "provider": job.provider,
@@ -140,6 +140,17 @@ def job_document(job: Job, base: str) -> dict[str, Any]:
             "results": f"{here}/results",
             "cancel": f"{here}/cancel",
         },
+    }
+
+
+def progress_document(progress: Progress) -> dict[str, int]:
+    """The contract's `progress` object."""
+    return {
+        "total": progress.total,
+        "completed": progress.completed,
+        "failed": progress.failed,
+        "expired": progress.expired,
+        "cancelled": progress.cancelled,
     }
 
 

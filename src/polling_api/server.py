@@ -13,6 +13,7 @@ from uvicorn.config import Config
 
 from polling_api.api.held import Holding
 from polling_api.app import create_app
+from polling_api.protocol import BoundedProtocol, Bounds
 from polling_api.settings import Settings
 
 SIGINT_DRAIN = 0.5  # seconds: somebody waits at the keyboard
@@ -68,7 +69,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http="httptools",
+        http=BoundedProtocol.bounded(Bounds(settings.head_seconds, settings.body_seconds, settings.body_rate)),
         ws="none",
         lifespan="on",
         log_config=None,

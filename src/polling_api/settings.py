@@ -4,19 +4,33 @@ Only the modules that assemble the service read them; parts receive values. Each
 the prefix `POLLING_`, and `polling-api settings` shows them all.
 """
 
+import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
+SHORTEST_MASTER_KEY = 16  # characters; what `openssl rand -hex 32` gives has 64
 
 
 def _setting(
     default: Any, unit: str, reason: str, *, ge: float | None = None, gt: float | None = None, le: float | None = None
 ) -> Any:
     return Field(default=default, description=reason, json_schema_extra={"unit": unit}, ge=ge, gt=gt, le=le)
+
+
+def _listed(value: Any) -> Any:
+    """A list written as JSON, or with commas between its items."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [item.strip() for item in value.split(",") if item]
+
+
+MasterKey = Annotated[SecretStr, Field(min_length=SHORTEST_MASTER_KEY)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -29,11 +43,24 @@ class Settings(BaseSettings):
     port: int = _setting(8000, "port", "What uvicorn users expect.", ge=1, le=65535)
     workers: int = _setting(1, "processes", "One process holds 10,000 streams; more use more cores.", ge=1, le=64)
     data_dir: Path = _setting(
-        Path(".polling-api"), "folder", "The embedded servers' data, the simulator's batches, and the log of `run`."
+        Path(".polling-api"), "folder", "The embedded servers' data and key, the simulator's batches, the log of `run`."
     )
     drain_seconds: float = _setting(
         10, "s", "Streams end spread over this time after SIGTERM, so that their clients do not return at once.", ge=0
     )
+
+    # How requests come
+    allowed_hosts: Names = _setting(
+        (),
+        "names",
+        "A request's Host is one of these, with any port; `*` allows all. Unset: HOST, localhost, 127.0.0.1 and [::1]. "
+        "A health check that asks by address has to be named too.",
+    )
+    head_seconds: float = _setting(10, "s", "A request's head comes in one packet; slower ones hold sockets.", gt=0)
+    body_seconds: float = _setting(
+        20, "s", "A body may be silent this long, and one second longer for each `body_rate` bytes of it.", gt=0
+    )
+    body_rate: float = _setting(16 * 1024, "bytes/s", "Slower than any line over which batches are sent.", gt=0)
 
     # What it stands on
     database_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Postgres is started in the data folder.")
@@ -43,6 +70,11 @@ class Settings(BaseSettings):
     pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
     statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
+
+    # Signing
+    master_keys: MasterKeys = _setting(
+        (), "secrets", "The first signs cursors, all verify. Unset with an embedded Postgres: DATA_DIR/master.key."
+    )
 
     # The provider
     provider: Literal["auto", "openai", "simulator"] = _setting(
@@ -73,7 +105,16 @@ class Settings(BaseSettings):
     anonymous_batch_bytes: int = _setting(4 * MIB, "bytes", "What a caller may leave here whom nobody knows.", gt=0)
     max_line_bytes: int = _setting(1 * MIB, "bytes", "A line is parsed whole.", gt=0)
     max_requests: int = _setting(50_000, "requests", "The provider's own bound on a batch.", gt=0)
+    idempotency_keep: float = _setting(
+        86_400, "s", "An Idempotency-Key stands for its job this long; clients give up repeating sooner.", gt=0
+    )
+
+    # Keeping
     results_keep: float = _setting(30 * 86_400, "s", "Results and requests are kept this long after the end.", gt=0)
+    jobs_keep: float = _setting(90 * 86_400, "s", "Jobs and their history are kept this long after the end.", gt=0)
+    retention_every: float = _setting(
+        60, "s", "How often a monitor deletes what is over; half of the time at most is spent on it.", gt=0
+    )
 
     # Watching
     max_wait: int = _setting(30, "s", "Proxies on the way cut requests that are silent for longer.", ge=0)
@@ -85,6 +126,16 @@ class Settings(BaseSettings):
     # Telling
     log_format: Literal["auto", "json", "console"] = _setting("auto", "name", "auto: console on a terminal, else JSON.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "name", "Polls are logged at debug.")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that requests may name."""
+        return self.allowed_hosts or ("localhost", "127.0.0.1", "[::1]", self.host)
+
+    @property
+    def own_host(self) -> str:
+        """One of them, for asking the service itself."""
+        return next((host for host in self.hosts if host != "*"), "localhost")
 
     @property
     def simulated(self) -> bool:

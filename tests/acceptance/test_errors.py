@@ -20,7 +20,7 @@ REFUSALS: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", f"{MISSING}/events", {}, 404, "job_not_found"),
     ("GET", f"{MISSING}/results", {}, 404, "job_not_found"),
     ("GET", "/nowhere", {}, 404, "not_found"),
-    ("GET", f"{MISSING}/", {}, 404, "not_found"),
+    ("GET", f"{MISSING}/", {}, 404, "job_not_found"),
     ("GET", "/problems/no_such_code", {}, 404, "not_found"),
     ("PUT", MISSING, {}, 405, "method_not_allowed"),
     ("GET", SET, {}, 405, "method_not_allowed"),

@@ -12,11 +12,15 @@ ONE = f"{SET}/{{job_id}}"
 EVENTS = f"{ONE}/events"
 RESULTS = f"{ONE}/results"
 MISSING = f"{SET}/job_{'0' * 32}"
+MANY_EVENTS, CANCEL, HISTORY = f"{SET}/events", f"{ONE}/cancel", f"{ONE}/history"
 LINES = {"Content-Type": "application/x-ndjson"}
 
 OPERATIONS = {
     SET: {"post"},
-    ONE: {"get", "head"},
+    MANY_EVENTS: {"get", "head"},
+    ONE: {"get", "head", "delete"},
+    CANCEL: {"post"},
+    HISTORY: {"get", "head"},
     EVENTS: {"get", "head"},
     RESULTS: {"get", "head"},
     "/health/live": {"get", "head"},
@@ -26,7 +30,9 @@ OPERATIONS = {
     "/problems/{code}": {"get", "head"},
 }
 PARAMETERS = [
-    ("post", SET, {"wait", "prefer"}),
+    ("post", SET, {"wait", "prefer", "idempotency-key"}),
+    ("get", MANY_EVENTS, {"ids", "last_event_id", "last-event-id"}),
+    ("get", HISTORY, {"job_id", "limit", "cursor"}),
     ("get", ONE, {"job_id", "wait", "until", "prefer", "if-none-match", "if-modified-since"}),
     ("head", ONE, {"job_id", "wait", "until", "prefer", "if-none-match", "if-modified-since"}),
     ("get", EVENTS, {"job_id", "last_event_id", "last-event-id"}),

@@ -92,7 +92,7 @@ async def submit(engine: AsyncEngine) -> Submit:
             poll_after=1,
         )
         requests = [NewRequest(f"item-{n}", '{"model":"small","messages":[]}') for n in range(3)]
-        return (await jobs.create(engine, new, requests)).id
+        return (await jobs.create(engine, new, requests)).job.id
 
     return store
 

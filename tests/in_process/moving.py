@@ -69,7 +69,7 @@ class Mover:
             poll_after=1,
         )
         async with self._writing:
-            return await jobs.create(self._engine, new, [NewRequest("item-0", "{}")])
+            return (await jobs.create(self._engine, new, [NewRequest("item-0", "{}")])).job
 
 
 def _change(job: Job, status: Status) -> Change:

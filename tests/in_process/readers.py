@@ -47,7 +47,7 @@ async def read_to_the_end(watch: StatusWatch, job_id: str) -> Seen:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             complete.set()
 
-    stream = EventStream(watch, FORM, send)
+    stream = EventStream(watch, FORM, {"path": f"{FORM.base}/{job_id}/events"}, send)
     topic = await watch.follow(job_id, stream)
     assert topic is not None
     try:

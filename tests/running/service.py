@@ -14,6 +14,7 @@ import httpx
 from polling_api.metrics import SHARED_FOLDER
 from running.child import Child
 
+MASTER_KEY: Final = "made-up-for-tests-alone"
 READY_WITHIN = 45.0  # seconds; on a busy machine an interpreter alone takes some
 ASK_EVERY = 0.05  # seconds between two looks whether a process is ready
 
@@ -26,6 +27,7 @@ FASTER: Final[Mapping[str, str]] = {
     "provider": "simulator",
     "pool_size": "4",
     "pool_overflow": "4",
+    "master_keys": MASTER_KEY,
 }
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 

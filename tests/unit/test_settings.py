@@ -19,3 +19,17 @@ def test_the_provider_is_the_simulator_unless_an_upstream_is_set() -> None:
 
 def test_a_secret_is_not_in_what_the_settings_look_like() -> None:
     assert "made-up" not in repr(Settings.model_validate({"upstream_api_key": "made-up"}))
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["first-master-key-of-two, second-master-key-of-two", '["first-master-key-of-two","second-master-key-of-two"]'],
+)
+def test_master_keys_are_listed_with_commas_or_as_json(written: str) -> None:
+    settings = Settings.model_validate({"master_keys": written})
+
+    assert [key.get_secret_value() for key in settings.master_keys] == [
+        "first-master-key-of-two",
+        "second-master-key-of-two",
+    ]
+    assert "master-key" not in repr(settings)

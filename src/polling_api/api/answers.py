@@ -34,6 +34,11 @@ def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
     return Answer(304, [*rendered.validators, *_frame(rendered, granted)])
 
 
+def unfinished(rendered: Rendered) -> Headers:
+    """When asking again is worth it, as a `202` says it (RFC 9110, section 10.2.3); nothing of a finished job."""
+    return [] if rendered.job.terminal else [(b"retry-after", b"%d" % rendered.job.poll_after)]
+
+
 def _frame(rendered: Rendered, granted: int | None) -> Headers:
     if granted is None:
         max_age = rendered.max_age(time.time())

@@ -32,6 +32,17 @@ KINDS: dict[str, Kind] = {
         HTTPStatus.BAD_REQUEST,
         "The connection ended before the whole body had come. Nothing was stored; send it again.",
     ),
+    "bad_idempotency_key": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "`Idempotency-Key` is one line of printable ASCII, at most 255 characters long. Who sends it unsigned shares "
+        "the keys of all others who do, so there it has at least 22 characters: a UUID will do, and a new one for each "
+        "job. The quoted form of the IETF draft and the plain one are the same key.",
+    ),
+    "bad_cursor": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "The cursor was not given out by this list. Take `next_cursor` of the page before as it is, or begin again "
+        "without one; a cursor is good for one list of one job.",
+    ),
     "anonymous_submit_disabled": Kind(
         HTTPStatus.FORBIDDEN,
         "This service is connected to a real provider, whose work costs money, so it takes jobs from its "
@@ -51,12 +62,70 @@ KINDS: dict[str, Kind] = {
         "The job has not ended, so its results are not complete. Wait for the end (a long poll with "
         "`?wait=30&until=terminal`, or the event stream) and ask again; `Retry-After` says when that may be worth it.",
     ),
+    "job_finished": Kind(
+        HTTPStatus.CONFLICT,
+        "The job has succeeded, failed or expired, so there is nothing left to cancel. A job that is being cancelled, "
+        "or is cancelled, may be asked to end again.",
+    ),
+    "job_unfinished": Kind(
+        HTTPStatus.CONFLICT,
+        "Only a job that has ended can be deleted. Cancel it, wait for its end (`?wait=30&until=terminal`), and delete "
+        "it then.",
+    ),
+    "idempotency_in_progress": Kind(
+        HTTPStatus.CONFLICT,
+        "The first submit with this `Idempotency-Key` is still being stored. Send the same again after `Retry-After`: "
+        "it gives the job, or stores it if the first one failed.",
+    ),
+    "idempotency_key_reused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "A submit with this `Idempotency-Key` had another body, or another media type. A key stands for one job for 24 "
+        "hours; a further job needs a key of its own. Nothing was stored now.",
+    ),
     "results_expired": Kind(
         HTTPStatus.GONE, "Results are kept for some time after the end (`results_expire_at`), and were then deleted."
     ),
     "unsupported_media_type": Kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "A batch is sent as `application/json`, or as `application/x-ndjson` with one request a line.",
+        "A batch is sent as `application/json`, or as `application/x-ndjson` with one request a line, and "
+        "not compressed: "
+        "`Content-Encoding` is not taken.",
+    ),
+    "not_acceptable": Kind(
+        HTTPStatus.NOT_ACCEPTABLE,
+        "`Accept` excludes every media type in which this answer is made. JSON is `application/json`, event "
+        "streams are "
+        "`text/event-stream`; a request without `Accept` gets what there is.",
+    ),
+    "misdirected_request": Kind(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "The request's `Host` is none that this service answers for, which keeps pages of other sites from reaching it "
+        "under a name of theirs. The operator lists the hosts in POLLING_ALLOWED_HOSTS; by default they are "
+        "POLLING_HOST "
+        "and the names of the machine itself.",
+    ),
+    "request_timeout": Kind(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The request did not come to its end in time: its head is sent in one go, and its body without long pauses. "
+        "Nothing was stored; send it again.",
+    ),
+    "target_too_long": Kind(
+        HTTPStatus.REQUEST_URI_TOO_LONG, "The address with its query is longer than any that this service knows."
+    ),
+    "headers_too_large": Kind(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The request's line and header fields take more than 32 KiB together. Often it is cookies, of which none are "
+        "used here.",
+    ),
+    "not_implemented": Kind(
+        HTTPStatus.NOT_IMPLEMENTED,
+        "The request uses a method or a transfer coding that this service does not know. `chunked` is the "
+        "only transfer "
+        "coding; there is no CONNECT.",
+    ),
+    "version_not_supported": Kind(
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+        "This service speaks HTTP/1.1 and 1.0. A proxy can translate from others.",
     ),
     "draining": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "This process is about to stop. Connect again: another one answers."

@@ -28,12 +28,14 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Preference-Applied": _header("The wait that was granted, where one was asked for.", "wait=30"),
     "Location": _header("The job's path.", f"/api/v1/jobs/{EXAMPLE_ID}"),
     "Retry-After": _header("Seconds.", 1),
+    "Idempotent-Replayed": _header("`true` where the job had been stored before, under the same key.", "true"),
     "Link": _header("The next page.", f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"'),
     "Allow": _header("The methods there are.", "GET, HEAD"),
 }
 _MAY_PASS = frozenset({409, 503})  # statuses whose problems say when to ask again
 _ALWAYS = ("X-Correlation-ID", "X-API-Version")
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
+_SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
 
 
 def described(description: str, *headers: str, **content: Any) -> dict[str, Any]:
@@ -84,19 +86,22 @@ READ_STATUS: Responses = {
     **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "internal"),
 }
 SUBMIT: Responses = {
-    202: described(
-        "Stored. It will be run whatever happens to this process.", "Location", "Retry-After", "Last-Modified", *_STATE
-    ),
+    202: described("Stored. It will be run whatever happens to this process.", "Retry-After", *_SUBMITTED),
     200: described(
-        "The job has ended within the wait that was asked for.", "Location", "Last-Modified", *_STATE, model=JobDocument
+        "The job has ended: within the wait that was asked for, or before the submit was repeated.",
+        *_SUBMITTED,
+        model=JobDocument,
     ),
     **problems(
         "bad_request",
+        "bad_idempotency_key",
         "body_cut",
         "malformed_json",
         "anonymous_submit_disabled",
+        "idempotency_in_progress",
         "body_too_large",
         "unsupported_media_type",
+        "idempotency_key_reused",
         "invalid_request",
         "unknown_field",
         "empty_batch",
@@ -126,6 +131,42 @@ EVENTS: Responses = {
     ),
     204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary"),
     **problems("bad_request", "job_not_found", "unavailable", "draining", "internal"),
+}
+MANY_EVENTS: Responses = {
+    200: described(
+        "A stream that ends after the last version of the last job.",
+        "Cache-Control",
+        "Vary",
+        content={
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'retry: 2310\nid: WzQsMV0.3fJk…\nevent: job\ndata: {"object":"job","version":4,…}\n\n'
+                'id: WzQsLTFd.Zk9b…\nevent: problem\ndata: {"type":"/problems/job_not_found","id":"job_…",…}\n\n',
+            }
+        },
+    ),
+    204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
+    **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "draining", "internal"),
+}
+CANCEL: Responses = {
+    202: described(
+        "The job as it is now: `cancelling`, or `cancelled`.",
+        "Retry-After",
+        "Last-Modified",
+        "ETag",
+        "Cache-Control",
+        "Vary",
+        "X-Poll-Interval",
+    ),
+    **problems("job_not_found", "job_finished", "unavailable", "internal"),
+}
+DELETE: Responses = {
+    204: described("It is gone, with its requests, results and history.", "Cache-Control", "Vary"),
+    **problems("job_not_found", "job_unfinished", "unavailable", "internal"),
+}
+HISTORY: Responses = {
+    200: described("A page of versions, in order.", "Link", "Cache-Control", "Vary"),
+    **problems("bad_cursor", "job_not_found", "invalid_request", "unavailable", "internal"),
 }
 RESULTS: Responses = {
     200: described("A page of results.", "Link", "Cache-Control", "Vary"),

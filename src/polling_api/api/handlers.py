@@ -1,6 +1,8 @@
 """Every error that FastAPI or Starlette would tell in its own way, told as a problem."""
 
 from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from polling_api.api.allowed import OPTIONS, WHOLE_SERVICE, allowed_methods, options
 from polling_api.api.answers import Answer
 from polling_api.api.held import send_whole
+from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem
 from polling_api.errors import FieldError, Invalid, PollingError
 
@@ -30,11 +34,16 @@ class AnswerResponse(Response):
         await send_whole(self._answer, send)
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Have `app` tell all errors as problems."""
+def add_problem_handlers(app: FastAPI, jobs: str) -> None:
+    """Have `app` tell all errors as problems, and answer `OPTIONS`.
+
+    Args:
+        app: the application.
+        jobs: the path below which every address is a job's.
+    """
     app.add_exception_handler(PollingError, _tell_ours)
     app.add_exception_handler(RequestValidationError, _tell_broken_rules)
-    app.add_exception_handler(HTTPException, _tell_refusal)
+    app.add_exception_handler(HTTPException, partial(_tell_refusal, f"{jobs}/"))
 
 
 async def _tell_ours(request: Request, error: Exception) -> Response:
@@ -49,11 +58,27 @@ async def _tell_broken_rules(request: Request, error: Exception) -> Response:
     return AnswerResponse(problem(Invalid(detail, errors=broken), request.scope))
 
 
-async def _tell_refusal(request: Request, error: Exception) -> Response:
+async def _tell_refusal(jobs: str, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette types every handler alike
+    method, path = request.method, request.scope["path"]
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _tell_methods(request, error)
+    if (method, path) == (OPTIONS, WHOLE_SERVICE):
+        return AnswerResponse(options(b"DELETE, GET, HEAD, OPTIONS, POST"))
+    if error.status_code == HTTPStatus.NOT_FOUND and path.startswith(jobs):
+        # No route fits, since the id has a slash in it or is empty; an id like any other that was never given out.
+        return AnswerResponse(problem(no_such_job(), request.scope))
     ours = PollingError(error.detail, code=_CODES.get(error.status_code, "bad_request"))
     headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
     return AnswerResponse(problem(ours, request.scope, status=error.status_code, headers=headers))
+
+
+def _tell_methods(request: Request, error: HTTPException) -> Response:
+    allow = allowed_methods(request.app.routes, request.scope["path"])
+    if request.method == OPTIONS:
+        return AnswerResponse(options(allow))
+    ours = PollingError(error.detail, code=_CODES[error.status_code])
+    return AnswerResponse(problem(ours, request.scope, status=error.status_code, headers=[(b"allow", allow)]))
 
 
 def _pointer(location: Sequence[Any]) -> str:

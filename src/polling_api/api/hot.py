@@ -9,8 +9,10 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from polling_api.api.checked import CheckedRoute
+from polling_api.api.negotiation import JSON
 
 if TYPE_CHECKING:
     from types import CoroutineType
@@ -24,12 +26,14 @@ class HotEndpoint:
     Args:
         serve: answers the request; the path's parameters are in `scope["path_params"]`.
         documentation: a function that is never called.
+        makes: the media type of its answers.
     """
 
-    def __init__(self, serve: Endpoint, documentation: Callable[..., Any]) -> None:
+    def __init__(self, serve: Endpoint, documentation: Callable[..., Any], makes: str = JSON) -> None:
         update_wrapper(self, documentation)
         self.__signature__ = inspect.signature(documentation)
         self.serve = serve
+        self.makes = makes
 
     async def __call__(self, *_: object, **__: object) -> None:
         """FastAPI asks only that an endpoint can be called; `HotRoute` calls `serve`."""
@@ -61,13 +65,18 @@ class HotLane:
         return self._app(scope, receive, send)
 
 
-class HotRoute(APIRoute):
+class HotRoute(CheckedRoute):
     """A route whose endpoint is a `HotEndpoint`."""
+
+    def __init__(self, path: str, endpoint: HotEndpoint, **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.made = endpoint.makes
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> "CoroutineType[Any, Any, None]":
         """Hand the request over as it is; other methods are refused as on every route."""
         if scope["method"] not in self.methods:
             return super().handle(scope, receive, send)
         scope["polling.route"] = self.path
+        self.require_acceptable(scope)
         assert isinstance(self.endpoint, HotEndpoint)  # noqa: S101 - who adds another kind finds out at the first request
         return self.endpoint.serve(scope, receive, send)

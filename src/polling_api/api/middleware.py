@@ -11,9 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.held import send_whole
+from polling_api.api.hosts import AllowedHosts
 from polling_api.api.problems import problem
 from polling_api.api.requests import header
-from polling_api.errors import PollingError
+from polling_api.errors import Misdirected, PollingError
 from polling_api.representation import API_VERSION
 
 # Printable, and nothing that could end a header or a log line.
@@ -46,10 +47,16 @@ _DATE = _Date()
 
 
 class Edge:
-    """The outermost layer: nothing leaves without a correlation id, a figure and, at worst, a `500`."""
+    """The outermost layer: nothing leaves without a correlation id, a figure and, at worst, a `500`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what answers.
+        hosts: those whose requests are let through.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
         self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -74,7 +81,17 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_framed)
+            host = header(scope, b"host")
+            if self._hosts.allow(host):
+                await self._app(scope, receive, send_framed)
+            else:
+                error = Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
+                await send_whole(problem(error, scope), send_framed)
+        except PollingError as error:
+            # What a hot route refuses on the lane, where no handler of FastAPI's stands.
+            if status:
+                raise
+            await send_whole(problem(error, scope), send_framed)
         except Exception:
             _log.exception("request failed", method=scope["method"], path=scope["path"])
             if status:

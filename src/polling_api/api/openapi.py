@@ -23,6 +23,17 @@ Every error is a problem document (RFC 9457) whose `type` leads to a page about 
 
 # Models that FastAPI does not describe by itself, or describes without the nulls in their examples.
 _MODELS = (ProblemDocument, SubmissionDocument, JobDocument)
+# Refusals that every address has, and its server. Each has a status of its own.
+_EVERYWHERE = (
+    "method_not_allowed",
+    "not_acceptable",
+    "request_timeout",
+    "target_too_long",
+    "misdirected_request",
+    "headers_too_large",
+    "not_implemented",
+    "version_not_supported",
+)
 _REFERENCE = re.compile(r"(#/components/schemas/\w+)Document\b")
 
 
@@ -52,8 +63,10 @@ def document_of(app: FastAPI) -> dict[str, Any]:
 
 
 def _tell_our_refusals(responses: dict[str, Any]) -> None:
-    """Take out the `422` that FastAPI assumes, and add the refusal that every address has."""
+    """Take out the `422` that FastAPI assumes, and add those that every address has."""
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]
-    for status, refusal in problems("method_not_allowed").items():
-        responses[str(status)] = refusal
+    for status, refusal in problems(*_EVERYWHERE).items():
+        told = responses.setdefault(str(status), refusal).get("content", {}).get("application/problem+json")
+        if told is not None:  # an operation's own refusals of that status stay
+            told["examples"] |= refusal["content"]["application/problem+json"]["examples"]

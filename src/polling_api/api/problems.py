@@ -11,13 +11,19 @@ from polling_api.errors import (
     BadRequest,
     Conflict,
     Gone,
+    HeadTooLarge,
     Invalid,
+    Misdirected,
     NotAcceptable,
     NotFound,
     PollingError,
     Refused,
+    TargetTooLong,
     TooLarge,
+    TooSlow,
     Unavailable,
+    Unimplemented,
+    UnknownVersion,
     Unsupported,
 )
 from polling_api.representation import Headers
@@ -34,6 +40,12 @@ _STATUSES: dict[type[PollingError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    TargetTooLong: HTTPStatus.REQUEST_URI_TOO_LONG,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Unimplemented: HTTPStatus.NOT_IMPLEMENTED,
+    UnknownVersion: HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     PollingError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -54,23 +66,38 @@ def problem(error: PollingError, scope: Scope, *, status: int | None = None, hea
         headers: further headers, as `Allow`.
     """
     status = status or status_of(error)
+    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers]
+    if error.retry_after is not None:
+        described.append((b"retry-after", b"%d" % error.retry_after))
+    body = orjson.dumps(problem_document(error, scope, status=status))
+    return Answer(status, [*described, (b"content-length", b"%d" % len(body))], body)
+
+
+def problem_document(
+    error: PollingError, scope: Scope, *, status: int | None = None, instance: str | None = None
+) -> dict[str, Any]:
+    """The problem details of `error` (RFC 9457, section 3).
+
+    Args:
+        error: what went wrong.
+        scope: the request it happened to.
+        status: another status than the error's own.
+        instance: the path of what it happened to, where that is not the request's.
+    """
     document: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": title_of(error.code),
-        "status": status,
+        "status": status or status_of(error),
         "detail": error.detail,
-        "instance": scope["path"],
+        "instance": instance or scope["path"],
         "code": error.code,
         "correlation_id": scope.get("polling.correlation_id"),
     }
     if error.errors:
         document["errors"] = [{"pointer": one.pointer, "message": one.message} for one in error.errors]
-    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers]
     if error.retry_after is not None:
         document["retry_after"] = error.retry_after
-        described.append((b"retry-after", b"%d" % error.retry_after))
-    body = orjson.dumps(document)
-    return Answer(status, [*described, (b"content-length", b"%d" % len(body))], body)
+    return document
 
 
 def title_of(code: str) -> str:

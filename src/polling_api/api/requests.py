@@ -15,6 +15,11 @@ def header(scope: Scope, name: bytes) -> str | None:
     return b", ".join(values).decode("latin-1") if values else None
 
 
+def header_lines(scope: Scope, name: bytes) -> list[str]:
+    """A header's values, one for each time it stands in the request, for those that are not lists."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
 def query(scope: Scope) -> dict[str, list[str]]:
     """The query's parameters.
 

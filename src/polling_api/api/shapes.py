@@ -166,6 +166,28 @@ class ResultListDocument(BaseModel):
     next_cursor: str | None = Field(description="`after` of the next page.")
 
 
+class HistoryEntryDocument(BaseModel):
+    """One version of a job, as it was."""
+
+    model_config = ConfigDict(title="HistoryEntry")
+
+    version: int = Field(ge=1)
+    status: Status
+    progress: ProgressDocument
+    at: str = Field(description="When it was made.", json_schema_extra={"format": "date-time"})
+
+
+class HistoryDocument(BaseModel):
+    """One page of versions, in their order."""
+
+    model_config = ConfigDict(title="History")
+
+    object: Literal["list"]
+    data: list[HistoryEntryDocument]
+    has_more: bool
+    next_cursor: str | None = Field(description="`cursor` of the next page; good for this job alone.")
+
+
 class FieldErrorDocument(BaseModel):
     """One broken rule."""
 

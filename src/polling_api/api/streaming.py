@@ -3,15 +3,19 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+import orjson
 import structlog
 from sse_starlette import EventSourceResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import VARY
 from polling_api.api.held import SteppedSend
+from polling_api.api.ownership import no_such_job
+from polling_api.api.problems import problem_document
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Headers, Snapshot
 from polling_api.watch import StatusWatch, Topic
@@ -32,6 +36,30 @@ class _Template(EventSourceResponse):
 
 
 HEADERS: Headers = _Template.stream_headers()
+START: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+
+
+def greeting() -> bytes:
+    """The beginning of a stream's first event: when to come back, should the stream break."""
+    return b"retry: %d\n" % random.randint(RETRY_FROM, RETRY_TO)  # noqa: S311
+
+
+def part(body: bytes, *, last: bool = False) -> Message:
+    """A further part of a stream's body, as the server takes it."""
+    return {"type": "http.response.body", "body": body, "more_body": not last}
+
+
+def problem_event(document: Mapping[str, Any]) -> bytes:
+    """A problem as one Server-Sent Event, for what goes wrong once the status is sent; it has no id of its own."""
+    return b"event: problem\ndata: %b\n\n" % orjson.dumps(document)
+
+
+class Stream(Protocol):
+    """An open stream, as far as it has to be kept alive."""
+
+    def keep_alive(self) -> None:
+        """Write a comment, unless there is something else to be read."""
+        ...
 
 
 class KeepAlive:
@@ -41,11 +69,11 @@ class KeepAlive:
     """
 
     def __init__(self, every: float, *, slots: int = 30) -> None:
-        self._slots: list[set[EventStream]] = [set() for _ in range(slots)]
+        self._slots: list[set[Stream]] = [set() for _ in range(slots)]
         self._tick = every / slots
         self._next = 0
 
-    def add(self, stream: "EventStream") -> int:
+    def add(self, stream: Stream) -> int:
         """Begin to keep a stream alive; its first comment comes a whole round from now.
 
         Returns:
@@ -55,7 +83,7 @@ class KeepAlive:
         self._slots[slot].add(stream)
         return slot
 
-    def discard(self, stream: "EventStream", slot: int) -> None:
+    def discard(self, stream: Stream, slot: int) -> None:
         """Stop keeping a stream alive."""
         self._slots[slot].discard(stream)
 
@@ -74,14 +102,27 @@ class EventStream:
     Args:
         watch: reads statuses that this process does not know.
         form: how the job is rendered.
+        scope: the request.
         send: the server's.
     """
 
-    __slots__ = ("_ended", "_form", "_greeting", "_leaving", "_reading", "_seen", "_topic", "_watch", "sending")
+    __slots__ = (
+        "_ended",
+        "_form",
+        "_greeting",
+        "_leaving",
+        "_reading",
+        "_scope",
+        "_seen",
+        "_topic",
+        "_watch",
+        "sending",
+    )
 
-    def __init__(self, watch: StatusWatch, form: Form, send: Send) -> None:
+    def __init__(self, watch: StatusWatch, form: Form, scope: Scope, send: Send) -> None:
         self._watch = watch
         self._form = form
+        self._scope = scope
         self.sending = SteppedSend(send, ready=self._catch_up)
         self._topic: Topic | None = None
         self._seen = 0
@@ -98,14 +139,13 @@ class EventStream:
             seen: the version the reader has seen, None for a first visit, which gets the present state alone.
         """
         self._topic = topic
-        self._greeting = b"retry: %d\n" % random.randint(RETRY_FROM, RETRY_TO)  # noqa: S311
-        start: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+        self._greeting = greeting()
         if seen is None and topic.snapshot is not None:
-            self._push((topic.snapshot,), start)
+            self._push((topic.snapshot,), START)
             return
         self._seen = seen or 0
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self.sending.write(start, {"type": "http.response.body", "body": COMMENT, "more_body": True})
+        self.sending.write(START, part(COMMENT))
         self._catch_up()
 
     def changed(self, topic: Topic) -> None:
@@ -116,7 +156,7 @@ class EventStream:
     def keep_alive(self) -> None:
         """Write a comment, unless the reader is slow and has bytes waiting anyway."""
         if self._topic is not None and not (self._ended or self.sending.busy):
-            self.sending.write({"type": "http.response.body", "body": COMMENT, "more_body": True})
+            self.sending.write(part(COMMENT))
 
     def drain(self) -> None:
         """End after what is being written; the reader resumes elsewhere by its `Last-Event-ID`."""
@@ -138,12 +178,16 @@ class EventStream:
         if self._topic is None or self._ended or self.sending.busy or self._reading:
             return
         missed = self._topic.since(self._seen)
-        if missed is None:
-            self._reading = asyncio.create_task(self._read_past(self._topic))
-        elif missed:
+        if missed:
             self._push(missed)
-        elif self._leaving or self._topic.gone:
+            if self._topic.gone:
+                self._catch_up()
+        elif self._topic.gone:
+            self._finish(problem_event(problem_document(no_such_job(), self._scope)))
+        elif self._leaving:
             self._finish()
+        elif missed is None:
+            self._reading = asyncio.create_task(self._read_past(self._topic))
 
     def _push(self, snapshots: Sequence[Snapshot], *before: Message) -> None:
         body = self._greeting + b"".join(snapshot.rendered(self._form).event for snapshot in snapshots)
@@ -151,22 +195,22 @@ class EventStream:
         newest = snapshots[-1].job
         self._seen = newest.version
         self._ended = newest.terminal or self._leaving
-        self.sending.write(*before, {"type": "http.response.body", "body": body, "more_body": not self._ended})
+        self.sending.write(*before, part(body, last=self._ended))
         if not before:
             delay = time.time() - newest.updated_at.timestamp()
             metrics.COMMIT_TO_SOCKET.labels("stream").observe(max(0.0, delay))
 
-    def _finish(self) -> None:
+    def _finish(self, farewell: bytes = b"") -> None:
         self._ended = True
-        self.sending.write({"type": "http.response.body", "body": b"", "more_body": False})
+        self.sending.write(part(farewell, last=True))
 
     async def _read_past(self, topic: Topic) -> None:
         try:
             await self._watch.complete(topic)
         except Unavailable as error:
-            _log.warning("stream ended, its past cannot be read", job_id=topic.job_id, reason=error.detail)
+            if not topic.gone:  # a deleted job has no past
+                _log.warning("stream ends, its past cannot be read", job_id=topic.job_id, reason=error.detail)
             self._leaving = True
-            self._finish()
         finally:
             self._reading = None
         self._catch_up()

@@ -43,14 +43,11 @@ class Hub:
 
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Queue the news of committed versions; never waits, never raises."""
-        if not jobs:
-            return
-        overflow = len(self._waiting) + len(jobs) - MOST_WAITING
-        if overflow > 0:
-            metrics.PUBLISHED.labels("dropped").inc(overflow)
-        self._waiting.extend(map(Notice.of, jobs))
-        self._sent.clear()
-        self._wake.set()
+        self._queue([Notice.of(job) for job in jobs])
+
+    async def publish_gone(self, ids: Sequence[str]) -> None:
+        """Queue the news of jobs that were deleted; never waits, never raises."""
+        self._queue([Notice.gone(job_id) for job_id in ids])
 
     async def flushed(self) -> None:
         """Return when all that was queued has been sent or given up."""
@@ -76,6 +73,16 @@ class Hub:
         metrics.GAPS.inc()
         for listener in self._listeners:
             listener.gap()
+
+    def _queue(self, notices: Sequence[Notice]) -> None:
+        if not notices:
+            return
+        overflow = len(self._waiting) + len(notices) - MOST_WAITING
+        if overflow > 0:
+            metrics.PUBLISHED.labels("dropped").inc(overflow)
+        self._waiting.extend(notices)
+        self._sent.clear()
+        self._wake.set()
 
     async def _publish_what_waits(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What is published: a version of a job, whole, so that nobody has to read it again."""
+"""What is published: a version of a job, whole, so that nobody has to read it again; or that a job was deleted."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -7,11 +7,16 @@ import orjson
 
 from polling_api.domain.job import Job, JobError, Progress, Status
 
+GONE = 0  # no job ever has this version
+
 _MOMENTS = ("created_at", "updated_at", "started_at", "finished_at", "expires_at", "results_expire_at")
 
 
 class Notice:
-    """`<id> <version> <JSON of the job>`: most receivers need only the first two words, and parse no JSON."""
+    """`<id> <version> <JSON of the job>`: most receivers need only the first two words, and parse no JSON.
+
+    Of a job that was deleted it is `<id> 0 `, which tells nothing that the primary is not to be asked for.
+    """
 
     __slots__ = ("_payload", "job_id", "version")
 
@@ -24,6 +29,16 @@ class Notice:
     def of(cls, job: Job) -> Self:
         """The notice that tells `job`."""
         return cls(job.id, job.version, orjson.dumps(job))
+
+    @classmethod
+    def gone(cls, job_id: str) -> Self:
+        """The notice that a job was deleted."""
+        return cls(job_id, GONE, b"")
+
+    @property
+    def tells_deletion(self) -> bool:
+        """Whether it tells that the job is gone; there is no version in it then."""
+        return self.version == GONE
 
     @classmethod
     def decode(cls, message: bytes) -> Self:
@@ -43,7 +58,7 @@ class Notice:
         """The version that the notice tells.
 
         Raises:
-            ValueError, KeyError, TypeError: the payload is of another release of this service.
+            ValueError, KeyError, TypeError: the payload is of another release of this service, or the job is gone.
         """
         fields: dict[str, Any] = orjson.loads(self._payload)
         fields["status"] = Status(fields["status"])

@@ -7,10 +7,10 @@ from random import random
 
 import structlog
 
-from polling_api.errors import Unavailable
 from polling_api.monitor.cancellation import stop
 from polling_api.monitor.decision import Patience
 from polling_api.monitor.ledger import Ledger, Point, Publish, nothing
+from polling_api.monitor.reporting import report
 from polling_api.monitor.sweep import Sweep
 from polling_api.monitor.tenure import Tenure
 from polling_api.providers.protocol import Provider
@@ -105,7 +105,7 @@ class BatchMonitor:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - jobs without a monitor are worse than any mistake
                 failures += 1
-                _report(error, "no sweep")
+                report(error, "no sweep")
                 await asyncio.sleep(_backoff(failures))
 
     async def _claim_and_look(self) -> int:
@@ -127,7 +127,7 @@ class BatchMonitor:
         try:
             await self._sweep.look(tenures)
         except Exception as error:  # noqa: BLE001 - see above
-            _report(error, "sweep broken off")
+            report(error, "sweep broken off")
         finally:
             self._turns.release()
 
@@ -145,7 +145,7 @@ class BatchMonitor:
             try:
                 await self._ledger.renew()
             except Exception as error:  # noqa: BLE001 - the leases of what goes on well would be lost
-                _report(error, "leases not renewed")
+                report(error, "leases not renewed")
 
     async def _end(self, working: asyncio.Task[None], keeping: asyncio.Task[None]) -> None:
         await stop([working], within=0)
@@ -159,11 +159,3 @@ class BatchMonitor:
 
 def _backoff(failures: int) -> float:
     return full_jitter(failures, first=FIRST_BACKOFF, most=LONGEST_BACKOFF, chance=random())  # noqa: S311
-
-
-def _report(error: Exception, event: str) -> None:
-    """Log what broke off; the database's absence in a line, a mistake of ours with its trace."""
-    if isinstance(error, Unavailable):
-        _log.warning(event, reason=error.detail)
-    else:
-        _log.error(event, exc_info=error)

@@ -1,13 +1,11 @@
 """The end of a job: a batch cancelled, its results brought home, its outcomes counted."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
 
 import structlog
 
 from polling_api.domain.job import Job
-from polling_api.domain.result import ItemResult
 from polling_api.monitor.decision import (
     GiveUp,
     Patience,
@@ -17,27 +15,17 @@ from polling_api.monitor.decision import (
     tells_more_than_the_end,
     wait_after,
 )
+from polling_api.monitor.intake import Fetched, take_in
 from polling_api.monitor.ledger import Ledger
 from polling_api.monitor.tenure import Tenure
 from polling_api.providers.protocol import Batch, Provider, ProviderError, Unanswered
-from polling_api.store.leases import Claimed, Look
+from polling_api.store.leases import Claimed
 
-MOST_ROWS = 1000  # a transaction: a longer one hides later commits from those who replay
-MOST_CHARACTERS = 4 * 1024 * 1024  # a chunk: what an errand holds in memory
 FETCH_WITHIN = 7200.0  # seconds for one try: two files, of which the provider's client gives each an hour
 FIRST_BACKOFF = 1.0  # seconds: somebody is waiting for the end
 CONFIRMED_WITHIN = 2.0  # seconds until a look at what became of a cancel, unless looks are more frequent anyway
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Fetched:
-    """What one try brought: `told` by the provider, `new` here, `unknown` to the job."""
-
-    told: int = 0
-    new: int = 0
-    unknown: int = 0
 
 
 class Fetcher:
@@ -75,7 +63,9 @@ class Fetcher:
             else:
                 await self._try_later(tenure, error)
             return
-        _log.info("results fetched", job_id=job.id, told=fetched.told, new=fetched.new, unknown=fetched.unknown)
+        _log.info("results fetched", job_id=job.id, told=fetched.told, new=fetched.new)
+        if fetched.strays:
+            _log.warning("results that fit no item", job_id=job.id, batch_id=batch.id, **fetched.strays)
         await self._ledger.settle(claimed, job, *end_of(batch, claimed))
 
     async def cancel(self, tenure: Tenure, batch_id: str) -> None:
@@ -87,26 +77,21 @@ class Fetcher:
             await self._try_later(tenure, error)
             return
         wait = min(self._patience.interval, CONFIRMED_WITHIN)
-        await self._ledger.release([Look(tenure.job_id, wait, 0, observed=True)])
+        await self._ledger.release([tenure.look(wait, 0, observed=True)])
 
     async def give_up(self, tenure: Tenure, job: Job, end: GiveUp) -> None:
         """End a job with what is stored."""
         await self._ledger.settle(tenure.claimed, job, end.status, end.error)
 
     async def _store_all(self, job: Job, batch: Batch, claimed: Claimed) -> Fetched:
-        fetched = Fetched()
-        results = self._provider.results(batch)
+        told = self._provider.results(batch)
         try:
-            async for chunk in chunks(results):
-                kept = [result for result in chunk if tells_more_than_the_end(result, batch, claimed)]
-                added = await self._ledger.store_results(job.id, kept)
-                fetched.told += len(chunk)
-                fetched.new += added.new
-                fetched.unknown += added.unknown
+            return await take_in(
+                self._ledger, job.id, told, lambda result: tells_more_than_the_end(result, batch, claimed)
+            )
         finally:
-            if isinstance(results, AsyncGenerator):
-                await results.aclose()  # else its connection lives until the garbage collector finds it
-        return fetched
+            if isinstance(told, AsyncGenerator):
+                await told.aclose()  # else its connection lives until the garbage collector finds it
 
     def _time_for(self, tenure: Tenure) -> float:
         """Seconds for one try; after the job's own deadline not much longer than may be waited at all."""
@@ -116,27 +101,4 @@ class Fetcher:
         failures = tenure.claimed.attempts + 1
         cause = error if isinstance(error, ProviderError) else Unanswered("too slow")
         wait = wait_after(cause, failures, first=FIRST_BACKOFF, chance=self._chance())
-        await self._ledger.release([Look(tenure.job_id, wait, failures, observed=False)])
-
-
-async def chunks(results: AsyncIterator[ItemResult]) -> AsyncIterator[list[ItemResult]]:
-    """Gather results, at most 1,000 and some 4 MiB at a time.
-
-    Raises:
-        ProviderError: the stream broke; what came before has been yielded.
-    """
-    chunk: list[ItemResult] = []
-    size = 0
-    try:
-        async for result in results:
-            chunk.append(result)
-            size += len(result.response or "")
-            if len(chunk) >= MOST_ROWS or size >= MOST_CHARACTERS:
-                yield chunk
-                chunk, size = [], 0
-    except ProviderError:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
+        await self._ledger.release([tenure.look(wait, failures, observed=False)])

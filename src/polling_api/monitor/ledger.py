@@ -9,11 +9,11 @@ import structlog
 from polling_api import metrics
 from polling_api.domain.advance import Event, Settled, advance, settle
 from polling_api.domain.job import Job, JobError, Status
-from polling_api.domain.result import ItemResult
+from polling_api.domain.result import ItemResult, Stray
 from polling_api.monitor.cancellation import to_the_end
 from polling_api.monitor.decision import change
 from polling_api.monitor.tenure import Tenure
-from polling_api.store import leases, requests, results
+from polling_api.store import leases, requests, results, strays
 from polling_api.store.changes import Change
 from polling_api.store.engine import Engine
 from polling_api.store.leases import Claimed, Look
@@ -129,7 +129,7 @@ class Ledger:
     async def release_all(self) -> None:
         """Give back whatever is still held, due at once, or as soon as nothing can be under way for it."""
         held = list(self._held.values())
-        await self.release([Look(one.job_id, one.settling, one.claimed.attempts, observed=False) for one in held])
+        await self.release([one.look(one.settling, one.claimed.attempts, observed=False) for one in held])
 
     async def record(
         self, claimed: Claimed, job: Job, event: Event, *, wait: float | None = None, observed: bool = False
@@ -150,7 +150,7 @@ class Ledger:
         transition = advance(job, event, now=claimed.now)
         if transition is None:
             if wait is not None:
-                await self.release([Look(job.id, wait, 0, observed)])
+                await self.release([Look(job.id, wait, 0, observed, not claimed.cancel_requested)])
             return job
         proposed = change(job, transition, now=claimed.now, wait=wait, observed=observed)
         saved = (await self.save([proposed])).get(job.id)
@@ -181,6 +181,10 @@ class Ledger:
         metrics.RESULT_ROWS.inc(added.new)
         await self._at("results chunk stored")
         return added
+
+    async def keep_strays(self, job_id: str, found: Sequence[tuple[int, Stray]]) -> None:
+        """Keep some of what the provider told that fits no item, each with its place in all that it told."""
+        await to_the_end(strays.keep(self._engine, job_id, found))
 
     async def next_due(self) -> float | None:
         """Seconds until some job is due, None where none ever is."""

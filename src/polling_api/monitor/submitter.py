@@ -10,7 +10,6 @@ from polling_api.monitor.decision import UPSTREAM_UNAVAILABLE, Patience, wait_af
 from polling_api.monitor.ledger import Ledger, Point
 from polling_api.monitor.tenure import LeaseLost, Tenure
 from polling_api.providers.protocol import Batch, Provider, ProviderError, Rejected, Submission, Unanswered
-from polling_api.store.leases import Look
 
 # A request that got no answer may still be under way, and a list may lag behind its own creations. Looking
 # for the batch sooner than this many seconds later could miss it, and make a second one.
@@ -134,4 +133,4 @@ class Submitter:
         refused = isinstance(error, Unanswered) and error.retry_after is not None
         if not refused:
             wait = max(wait, tenure.settling)
-        await self._ledger.release([Look(job.id, wait, failures, observed=False)])
+        await self._ledger.release([tenure.look(wait, failures, observed=False)])

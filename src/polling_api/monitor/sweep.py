@@ -55,7 +55,7 @@ class Decided:
         failures = self.decision.failures
         if self.decision.errand:  # not begun, so neither a failure nor a success
             failures = self.tenure.claimed.attempts
-        return Look(self.tenure.job_id, wait, failures, self.decision.observed)
+        return self.tenure.look(wait, failures, observed=self.decision.observed)
 
 
 class Sweep:

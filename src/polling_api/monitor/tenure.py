@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from polling_api.store.leases import Claimed
+from polling_api.store.leases import Claimed, Look
 
 
 class LeaseLost(Exception):
@@ -41,6 +41,14 @@ class Tenure:
     def left(self) -> float:
         """Seconds for which the lease is surely still held; negative when it may be over."""
         return self._ends - monotonic()
+
+    def look(self, wait: float, failures: int, *, observed: bool) -> Look:
+        """Say how the job is given back: due in `wait` seconds, after `failures` in a row.
+
+        A cancel that came meanwhile makes it due at once, but not before what may be under way for it has settled.
+        """
+        heeds_cancel = not self.claimed.cancel_requested and not self.settling
+        return Look(self.job_id, wait, failures, observed, heeds_cancel)
 
     def ends_at(self, ends: float) -> None:
         """Move the end: later when renewed, to now when lost."""

@@ -13,7 +13,10 @@ from typing import Protocol
 
 from polling_api.domain.advance import Observed
 from polling_api.domain.job import JobError
-from polling_api.domain.result import ItemResult
+from polling_api.domain.result import ItemResult, Stray
+
+Told = ItemResult | Stray
+"""One thing that a provider says of a batch's items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,11 @@ class Provider(Protocol):
         """
         ...
 
-    def results(self, batch: Batch) -> AsyncIterator[ItemResult]:
+    def results(self, batch: Batch) -> AsyncIterator[Told]:
         """Stream every result there is, in the provider's order, never whole in memory.
 
-        Lines that cannot be read are skipped and counted in the log.
+        What cannot be read as a result comes in its place as a `Stray`, and stops nothing. The same batch gives the
+        same stream, in the same order, each time.
 
         Raises:
             Unanswered: the stream broke; what was yielded is good, and a new call starts over.

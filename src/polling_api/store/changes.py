@@ -1,14 +1,17 @@
-"""The next versions of many jobs, as one statement that is fenced by lease and version."""
+"""The next versions of many jobs, as one statement that is fenced by the version it was decided on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     Boolean,
+    ColumnElement,
     DateTime,
     Float,
     Integer,
+    Select,
     Text,
     bindparam,
     case,
@@ -73,56 +76,84 @@ _change = Rows(
     next_look=Float(),
     observed=Boolean(),
 )
-# Locked in the order of ids, so that two writers cannot wait for each other; and stamped here, once a row,
-# since `finished_at` and the transition's time have to be the very `updated_at`.
-_held = (
-    select(func.greatest(CLOCK, just_after(jobs.c.updated_at)).label("at"), *_change.c)
-    .select_from(_change.table.join(jobs, jobs.c.id == _change.c.job_id))
-    .where(MINE, jobs.c.version == _change.c.from_version)
-    .order_by(jobs.c.id)
-    .with_for_update(of=jobs)
-    .cte("held")
-)
-_next = jobs.c.version + 1
-_ends = _held.c.status.in_(sorted(TERMINAL))
-_looks_again = _held.c.next_look.is_not(null())
-_saved = (
-    update(jobs)
-    .where(jobs.c.id == _held.c.job_id)
-    .values(
-        version=_next,
-        status=_held.c.status,
-        status_version=case((_held.c.status == jobs.c.status, jobs.c.status_version), else_=_next),
-        completed=_held.c.completed,
-        failed=_held.c.failed,
-        expired=_held.c.expired,
-        cancelled=_held.c.cancelled,
-        error_code=_held.c.error_code,
-        error_message=_held.c.error_message,
-        poll_after=_held.c.poll_after,
-        updated_at=_held.c["at"],
-        started_at=func.coalesce(jobs.c.started_at, case((_held.c.status == Status.IN_PROGRESS.value, _held.c["at"]))),
-        finished_at=case((_ends, _held.c["at"])),
-        expires_at=_held.c.expires_at,
-        results_expire_at=case((_ends, later(_held.c["at"], bindparam("keep", type_=Float())))),
-        upstream_id=func.coalesce(_held.c.upstream_id, jobs.c.upstream_id),
-        due_at=case((_looks_again, later(NOW, _held.c.next_look)), else_=jobs.c.due_at),
-        lease_owner=case((or_(_looks_again, _ends), null()), else_=jobs.c.lease_owner),
-        attempts=literal(0),
-        observed_at=case((_held.c.observed, _held.c["at"]), else_=jobs.c.observed_at),
+
+
+def _writing(allowed: ColumnElement[bool], beside: Callable[[CTE], dict[str, Any]]) -> Select[Any]:
+    """Write the changes whose jobs are `allowed` and still as they were, and their transitions.
+
+    `beside` gives, from what is written, the columns that clients do not see.
+    """
+    # Locked in the order of ids, so that two writers cannot wait for each other; and stamped here, once a row,
+    # since `finished_at` and the transition's time have to be the very `updated_at`.
+    held = (
+        select(func.greatest(CLOCK, just_after(jobs.c.updated_at)).label("at"), *_change.c)
+        .select_from(_change.table.join(jobs, jobs.c.id == _change.c.job_id))
+        .where(allowed, jobs.c.version == _change.c.from_version)
+        .order_by(jobs.c.id)
+        .with_for_update(of=jobs)
+        .cte("held")
     )
-    .returning(*JOB)
-    .cte("saved")
-)
-SAVE = select(_saved).add_cte(version_of(_saved))
-"""Write the changes that may be written, and their transitions; answers the versions written.
+    following = jobs.c.version + 1
+    running = held.c.status == Status.IN_PROGRESS.value
+    told = ("status", "completed", "failed", "expired", "cancelled", "error_code", "error_message")
+    saved = (
+        update(jobs)
+        .where(jobs.c.id == held.c.job_id)
+        .values(
+            **{name: held.c[name] for name in (*told, "poll_after", "expires_at")},
+            version=following,
+            status_version=case((held.c.status == jobs.c.status, jobs.c.status_version), else_=following),
+            updated_at=held.c["at"],
+            started_at=func.coalesce(jobs.c.started_at, case((running, held.c["at"]))),
+            finished_at=case((_ends(held), held.c["at"])),
+            results_expire_at=case((_ends(held), later(held.c["at"], bindparam("keep", type_=Float())))),
+            **beside(held),
+        )
+        .returning(*JOB)
+        .cte("saved")
+    )
+    return select(saved).add_cte(version_of(saved))
+
+
+def _ends(held: CTE) -> ColumnElement[bool]:
+    return held.c.status.in_(sorted(TERMINAL))
+
+
+def _kept_by_its_monitor(held: CTE) -> dict[str, Any]:
+    looks_again = held.c.next_look.is_not(null())
+    return {
+        "upstream_id": func.coalesce(held.c.upstream_id, jobs.c.upstream_id),
+        "due_at": case((looks_again, later(NOW, held.c.next_look)), else_=jobs.c.due_at),
+        "lease_owner": case((or_(looks_again, _ends(held)), null()), else_=jobs.c.lease_owner),
+        "attempts": literal(0),
+        "observed_at": case((held.c.observed, held.c["at"]), else_=jobs.c.observed_at),
+    }
+
+
+def _kept_by_a_caller(held: CTE) -> dict[str, Any]:
+    # A monitor's lease stays its own: it finds that the job has gone on, or is told when it gives it back.
+    return {
+        "cancel_requested_at": held.c["at"],
+        "due_at": case((jobs.c.lease_owner.is_(null()), NOW), else_=jobs.c.due_at),
+        "lease_owner": case((_ends(held), null()), else_=jobs.c.lease_owner),
+    }
+
+
+SAVE = _writing(MINE, _kept_by_its_monitor)
+"""What a monitor writes of the jobs it holds; answers the versions written.
 
 Takes `owner`, `keep` (seconds from a job's end until its results expire) and what `bind` gives.
 """
 
+CANCEL = _writing(jobs.c.finished_at.is_(null()), _kept_by_a_caller)
+"""What a caller's cancel writes, whoever holds the jobs; answers the versions written.
+
+Takes `keep` and what `bind` gives.
+"""
+
 
 def bind(changes: Iterable[Change]) -> dict[str, Any]:
-    """The changes as parameters of `SAVE`."""
+    """The changes as parameters of `SAVE` and `CANCEL`."""
     return _change.bind(map(_values_of, changes))
 
 

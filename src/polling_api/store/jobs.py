@@ -15,6 +15,7 @@ from polling_api.errors import Invalid
 from polling_api.store.arrays import Rows
 from polling_api.store.clock import CLOCK, later
 from polling_api.store.engine import statements, transaction
+from polling_api.store.idempotency import Once, claim
 from polling_api.store.rows import JOB, PAST_JOB, job_from, version_of
 from polling_api.store.tables import jobs, requests, transitions
 
@@ -91,6 +92,14 @@ class NewRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Created:
+    """A submitted job: its present version, and whether it had been stored before, under the same key."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Differences:
     """Where the database and the caller disagree about the versions of jobs."""
 
@@ -99,31 +108,42 @@ class Differences:
 
 
 async def create(
-    engine: AsyncEngine, new: NewJob, new_requests: Iterable[NewRequest], *, within: float = COPY_TIMEOUT
-) -> Job:
-    """Store a job with its requests, in one transaction, due at once.
+    engine: AsyncEngine,
+    new: NewJob,
+    new_requests: Iterable[NewRequest],
+    *,
+    once: Once | None = None,
+    within: float = COPY_TIMEOUT,
+) -> Created:
+    """Store a job with its requests, in one transaction, due at once; or find the one that was stored before.
 
     Args:
         engine: the primary's.
         new: the job; `total` has to be the number of requests.
-        new_requests: read once, a few at a time, so that it may come from a file.
+        new_requests: read once, a few at a time, so that it may come from a file; not read for a replay.
+        once: the key under which this is stored no second time.
         within: seconds; the COPY's own limit, in place of the one for ordinary statements.
 
     Returns:
-        Version 1.
+        Version 1, or the present version of the job that the key stands for.
 
     Raises:
-        Invalid: two requests have the same `custom_id`.
+        Conflict: another submission under the same key is being stored (`idempotency_in_progress`).
+        Invalid: two requests have the same `custom_id`; or the key came with something else before
+            (`idempotency_key_reused`).
         ValueError: there are not `total` requests.
         Unavailable: it may or may not be stored.
         Exception: whatever `new_requests` raises; then nothing is stored.
     """
     async with transaction(engine) as connection, asyncio.timeout(within):
+        job_id = await claim(connection, once, new.id) if once else new.id
+        if job_id != new.id:
+            return Created(job_from((await connection.execute(_READ, {"ids": [job_id]})).one()), replayed=True)
         # The job's row comes last: its times are then those of the commit, not of a long COPY's start.
         copied = await _copy_requests(connection, new.id, new_requests, within)
         if copied != new.total:
             raise ValueError(f"{copied} requests were given for a job of {new.total}")
-        return job_from((await connection.execute(_CREATE, _parameters_of(new))).one())
+        return Created(job_from((await connection.execute(_CREATE, _parameters_of(new))).one()), replayed=False)
 
 
 async def read(engine: AsyncEngine, ids: Collection[str]) -> dict[str, Job]:

@@ -62,12 +62,22 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look that changed nothing: due again in `next_look` seconds, after `attempts` failures in a row."""
+    """A look that changed nothing.
+
+    Attributes:
+        job_id: the job.
+        next_look: seconds until it is due again.
+        attempts: looks in a row that came to nothing.
+        observed: whether the provider answered.
+        heeds_cancel: whether the job is due at once where a caller wants it to end: true of a look that knew of no
+            cancel, since one may have come meanwhile.
+    """
 
     job_id: str
     next_look: float
     attempts: int
     observed: bool
+    heeds_cancel: bool = True
 
 
 _lease = bindparam("lease", type_=Float())
@@ -98,12 +108,13 @@ _CLAIM = (
     )
 )
 
-_look = Rows("look", job_id=Text(), next_look=Float(), attempts=Integer(), observed=Boolean())
+_look = Rows("look", job_id=Text(), next_look=Float(), attempts=Integer(), observed=Boolean(), heeds_cancel=Boolean())
+_cancelled_meanwhile = jobs.c.cancel_requested_at.is_not(null()) & _look.c.heeds_cancel
 _RELEASE = (
     update(jobs)
     .where(jobs.c.id == _look.c.job_id, MINE)
     .values(
-        due_at=later(NOW, _look.c.next_look),
+        due_at=case((_cancelled_meanwhile, NOW), else_=later(NOW, _look.c.next_look)),
         lease_owner=null(),
         attempts=_look.c.attempts,
         observed_at=case((_look.c.observed, NOW), else_=jobs.c.observed_at),
@@ -166,12 +177,14 @@ async def save(engine: AsyncEngine, owner: str, changes: Sequence[Change], *, re
 async def release(engine: AsyncEngine, owner: str, looks: Sequence[Look]) -> None:
     """Give back jobs that have not changed, to be due again later, in one statement.
 
+    One that a caller has asked to cancel since it was claimed is due at once, if the look heeds that.
+
     Raises:
         Unavailable: they may or may not be given back; if not, they are due when the lease ends.
     """
     if not looks:
         return
-    rows = ((look.job_id, look.next_look, look.attempts, look.observed) for look in looks)
+    rows = ((look.job_id, look.next_look, look.attempts, look.observed, look.heeds_cancel) for look in looks)
     async with statements(engine) as connection:
         await connection.execute(_RELEASE, {"owner": owner, **_look.bind(rows)})
 

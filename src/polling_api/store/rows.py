@@ -22,6 +22,7 @@ JOB: tuple[Column[Any], ...] = tuple(
         "lease_owner",
         "attempts",
         "observed_at",
+        "results_purged_at",
     }
 )
 """What makes up a job: the columns that no monitor keeps to itself."""

@@ -1,17 +1,20 @@
 """What is kept in Postgres. The migrations in `alembic/` make the same; a test compares the two.
 
-There are no foreign keys from `requests` and `results` to `jobs`: a batch arrives in one COPY of up to 50,000
-rows, and Postgres would check each of them by a query of its own. Rows are written and deleted with their job
-in one transaction, which gives the same guarantee.
+There are no foreign keys to `jobs`: a batch arrives in one COPY of up to 50,000 rows, and Postgres would check
+each of them by a query of its own. A job is written with its requests in one transaction. It is deleted at once,
+with its versions; its requests and results, which may be many, are queued in `purges` by the same transaction, and
+deleted a few at a time. Nobody can see them meanwhile: they are read by way of their job.
 """
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     Column,
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -21,6 +24,7 @@ from sqlalchemy import (
 )
 
 from polling_api.domain.job import TERMINAL, Outcome, Status
+from polling_api.domain.result import StrayKind
 
 metadata = MetaData(
     naming_convention={
@@ -77,6 +81,7 @@ jobs = Table(
     Column("lease_owner", Text, comment="the monitor that holds it"),
     Column("attempts", Integer, nullable=False, comment="looks in a row that came to nothing"),
     Column("observed_at", _TIME, comment="when the provider last confirmed what is known"),
+    Column("results_purged_at", _TIME, comment="when its requests and results were given up to be deleted"),
     CheckConstraint(_STATUS, name="status"),
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
@@ -86,6 +91,13 @@ jobs = Table(
     CheckConstraint(_ERROR, name="error"),
     CheckConstraint("attempts >= 0 AND poll_after >= 1", name="pace"),
     Index("jobs_due", "due_at", postgresql_where=text("finished_at IS NULL")),
+    # What retention looks for, each without what it has dealt with already.
+    Index(
+        "jobs_results_expiring",
+        "results_expire_at",
+        postgresql_where=text("results_expire_at IS NOT NULL AND results_purged_at IS NULL"),
+    ),
+    Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     postgresql_with={
         # Saving a version moves no indexed column as long as the lease is kept: with room on the page the new
         # row stays there, and neither index is touched (heap-only tuple).
@@ -150,4 +162,42 @@ transitions = Table(
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
     CheckConstraint(_COUNTS, name="counts"),
+)
+
+# A row says that what was sent under a key is a job. The job's own transaction writes and deletes it, so there is
+# never a row without its job.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", Text, nullable=False, comment="whose key it is; empty: of those who only know the key"),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False, comment="tells what was sent from anything else"),
+    Column("job_id", Text, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    PrimaryKeyConstraint("scope", "key"),
+    Index("idempotency_keys_expiring", "expires_at"),
+    Index("idempotency_keys_of_job", "job_id"),
+)
+
+# Jobs whose requests, results and strays are to be deleted; the job itself may be gone.
+purges = Table(
+    "purges",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("queued_at", _TIME, nullable=False),
+    PrimaryKeyConstraint("job_id"),
+    Index("purges_queued", "queued_at"),
+)
+
+# What the provider told and nothing of the job fits, for people to look into.
+strays = Table(
+    "strays",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False, comment="its place in all that was told of the job, from 0"),
+    Column("kind", Text, nullable=False),
+    Column("custom_id", Text),
+    Column("line", Text, nullable=False, comment="the beginning of what was told"),
+    PrimaryKeyConstraint("job_id", "number"),
+    CheckConstraint(_one_of("kind", frozenset(StrayKind)), name="kind"),
 )

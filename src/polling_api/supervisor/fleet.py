@@ -40,7 +40,7 @@ class Fleet:
         for child in (*self._last, *self._first):
             await child.start()
 
-    async def ready(self, host: str, port: int) -> None:
+    async def ready(self, host: str, port: int, name: str) -> None:
         """Wait until the service takes requests, and replace whatever dies from then on.
 
         Raises:
@@ -48,7 +48,7 @@ class Fleet:
         """
         children = (*self._last, *self._first)
         deaths = {asyncio.create_task(child.ended(), name=child.role.name) for child in children}
-        ready = asyncio.create_task(until_ready(host, port, within=READY_WITHIN))
+        ready = asyncio.create_task(until_ready(host, port, name, within=READY_WITHIN))
         try:
             done, _ = await asyncio.wait({ready, *deaths}, return_when=asyncio.FIRST_COMPLETED)
             for task in done & deaths:

@@ -109,7 +109,7 @@ async def _run(
 
 async def _bring_up(fleet: Fleet, settings: Settings, tell: Callable[..., Any], demo: Role | None) -> None:
     await fleet.start()
-    await fleet.ready(settings.host, settings.port)
+    await fleet.ready(settings.host, settings.port, settings.own_host)
     tell("ready", address=f"http://{settings.host}:{settings.port}")
     if demo is not None:
         await fleet.add_once(demo)

@@ -1,28 +1,34 @@
-"""What the service stands on: the embedded servers where no outer ones are set, and an up-to-date schema."""
+"""What the service stands on: the embedded servers where no outer ones are set, their schema, and a master key."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polling_api.embedded import Server, start_postgres, start_redis
 from polling_api.settings import Settings
 from polling_api.store.migrate import MigrationError, upgrade
 from polling_api.supervisor.errors import StartError
+from polling_api.supervisor.master_key import kept_master_key
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The servers in use: addresses for children, and those of the servers that are ours."""
+    """The servers in use: addresses for children, and those of the servers that are ours.
+
+    `master_key` is the one kept beside the embedded database, None where the settings have keys.
+    """
 
     database_url: str
     redis_url: str
     servers: tuple[Server, ...]
+    master_key: str | None = field(repr=False)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The settings that tell a child where they are."""
-        return {"POLLING_DATABASE_URL": self.database_url, "POLLING_REDIS_URL": self.redis_url}
+        """The settings that tell a child of them."""
+        told = {"POLLING_DATABASE_URL": self.database_url, "POLLING_REDIS_URL": self.redis_url}
+        return told if self.master_key is None else {**told, "POLLING_MASTER_KEYS": self.master_key}
 
 
 @contextmanager
@@ -31,7 +37,13 @@ def standing(settings: Settings) -> Generator[Standing]:
 
     Raises:
         EmbeddedError: one cannot be started; says what to do.
+        StartError: the database is an outer one, and there is no master key to go with it.
     """
+    if settings.database_url and not settings.master_keys:
+        raise StartError(
+            "POLLING_MASTER_KEYS is not set. All processes over one database sign with the same key: make one with "
+            "`openssl rand -hex 32`, and set it wherever the service runs."
+        )
     servers: list[Server] = []
 
     def started(server: Server) -> str:
@@ -47,6 +59,7 @@ def standing(settings: Settings) -> Generator[Standing]:
             if settings.redis_url
             else started(start_redis(_folder(settings) / "redis")),
             servers=tuple(servers),
+            master_key=None if settings.master_keys else kept_master_key(_folder(settings)),
         )
     finally:
         for server in servers:

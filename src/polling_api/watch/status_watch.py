@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
@@ -18,11 +17,12 @@ from polling_api.watch.bounds import Bounds
 from polling_api.watch.coalesce import CoalescedReads
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Follower, Topic
+from polling_api.watch.topics import Topics
+from polling_api.watch.waiter import Waiter
 
 COMPARED_AT_ONCE = 1_000  # ids in one statement
 WOKEN_AT_ONCE = 500  # followers before the loop may do something else: some 5 ms
 REREAD_AT_MOST_EVERY = 1.0  # seconds, for each job: who makes versions up must not make us ask for each of them
-LOOKED_AT_FOR_ROOM = 100  # snapshots: those that are followed stay, and are not looked through at every read
 
 _log = structlog.get_logger(__name__)
 
@@ -54,10 +54,11 @@ class StatusWatch:
         self._source = source
         self._ear = ear
         self._bounds = bounds
-        self._topics: OrderedDict[str, Topic] = OrderedDict()
+        self._topics = Topics(bounds.snapshots)
         self._reads = CoalescedReads(source.read)
         self._pasts = CoalescedReads(self._read_pasts)
         self._compare_now = asyncio.Event()
+        self._rereading: set[asyncio.Task[Topic | None]] = set()
         self._clock = clock
 
     def __len__(self) -> int:
@@ -72,8 +73,7 @@ class StatusWatch:
         now = self._clock()
         if now - topic.confirmed_at > self._bounds.oldest_answer:
             return None
-        topic.used_at = now
-        self._topics.move_to_end(job_id)
+        self._topics.use(topic, now)
         return topic
 
     async def get(self, job_id: str) -> Snapshot | None:
@@ -97,10 +97,7 @@ class StatusWatch:
         snapshot = await self.get(job_id)
         if snapshot is None or snapshot.job.version >= version:
             return snapshot
-        topic = self._topic(job_id)
-        if topic.reread is None:
-            topic.reread = asyncio.create_task(self._reread(topic))
-        reread = await asyncio.shield(topic.reread)
+        reread = await asyncio.shield(self._reread(self._topics.of(job_id, self._clock())))
         return reread and reread.snapshot
 
     async def follow(self, job_id: str, follower: Follower) -> Topic | None:
@@ -112,18 +109,29 @@ class StatusWatch:
         Raises:
             Unavailable: as `get` does.
         """
-        topic = self._topic(job_id)
-        topic.followers.add(follower)
+        followed = await self.follow_all([job_id], follower)
+        return followed.get(job_id)
+
+    async def follow_all(self, ids: Collection[str], follower: Follower) -> dict[str, Topic]:
+        """Like `follow`, for many jobs, which are read together.
+
+        Returns:
+            The topics of those that there are, each with a snapshot.
+
+        Raises:
+            Unavailable: as `get` does; then nothing is followed.
+        """
+        topics = [self._register(job_id, follower) for job_id in ids]
         try:
-            if self.live(job_id) is None:
-                await self._load(job_id)
+            await self._load_all([topic.job_id for topic in topics if self.live(topic.job_id) is None])
         except BaseException:
-            self.unfollow(topic, follower)
+            for topic in topics:
+                self.unfollow(topic, follower)
             raise
-        if topic.gone:
-            self.unfollow(topic, follower)
-            return None
-        return topic
+        for topic in topics:
+            if topic.gone:
+                self.unfollow(topic, follower)
+        return {topic.job_id: topic for topic in topics if not topic.gone}
 
     def unfollow(self, topic: Topic, follower: Follower) -> None:
         """Free what `follow` holds; the snapshot stays a while for the next poll."""
@@ -147,7 +155,7 @@ class StatusWatch:
         Raises:
             Unavailable: as `get` does.
         """
-        waiter = _Waiter(until)
+        waiter = Waiter(until)
         topic = await self.follow(job_id, waiter)
         if topic is None:
             return None
@@ -162,14 +170,32 @@ class StatusWatch:
         return topic.snapshot
 
     def notice(self, notice: Notice) -> None:
-        """Take a version that was published, if somebody here is interested and it is newer."""
+        """Take a version that was published, if somebody here is interested and it is newer.
+
+        That a job was deleted is only a hint too: the primary is asked.
+        """
         topic = self._topics.get(notice.job_id)
         if topic is None:
             metrics.NOTICES.labels("not watched").inc()
+        elif notice.tells_deletion:
+            metrics.NOTICES.labels("taken").inc()
+            self._reread(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
         else:
             self._take_notice(topic, notice)
+
+    def committed(self, job: Job) -> None:
+        """Take a version that this process itself has committed, so that its caller is never shown an older one."""
+        topic = self._topics.get(job.id)
+        if topic is not None:
+            self._take(topic, job)
+
+    def deleted(self, job_id: str) -> None:
+        """Drop a job that this process itself has deleted, or found deleted."""
+        topic = self._topics.get(job_id)
+        if topic is not None:
+            self._drop(topic)
 
     def gap(self) -> None:
         """Notices may have been missed: compare everything now."""
@@ -179,7 +205,7 @@ class StatusWatch:
         """Compare with the primary again and again, until cancelled."""
         while True:
             self._compare_now.clear()
-            self._forget_unused()
+            self._topics.drop_unused(self._clock() - self._bounds.idle)
             try:
                 with metrics.COMPARISONS.time():
                     await self._compare()
@@ -192,33 +218,37 @@ class StatusWatch:
             except TimeoutError:
                 pass
 
-    def _topic(self, job_id: str) -> Topic:
-        topic = self._topics.get(job_id)
-        if topic is None:
-            self._make_room()
-            topic = self._topics[job_id] = Topic(job_id, self._clock())
-            metrics.SNAPSHOTS.set(len(self._topics))
+    def _register(self, job_id: str, follower: Follower) -> Topic:
+        topic = self._topics.of(job_id, self._clock())
+        topic.followers.add(follower)
         return topic
 
-    def _make_room(self) -> None:
-        """Drop the longest unused snapshots that nobody follows; how many are followed, the held requests bound."""
-        for _ in range(LOOKED_AT_FOR_ROOM):
-            if len(self._topics) < self._bounds.snapshots:
-                return
-            job_id, topic = next(iter(self._topics.items()))
-            if topic.followers:
-                self._topics.move_to_end(job_id)
-            else:
-                del self._topics[job_id]
-                metrics.EVICTIONS.labels("full").inc()
+    async def _load_all(self, ids: Sequence[str]) -> None:
+        if len(ids) == 1:
+            await self._load(ids[0])
+        elif ids:
+            await asyncio.gather(*map(self._load, ids))
 
-    async def _reread(self, topic: Topic) -> Topic | None:
+    def _reread(self, topic: Topic) -> asyncio.Task[Topic | None]:
+        """The next read of a topic, which all share who ask for one before it begins."""
+        if topic.reread is None:
+            topic.reread = asyncio.create_task(self._read_anew(topic))
+            self._rereading.add(topic.reread)
+            topic.reread.add_done_callback(self._reread_ended)
+        return topic.reread
+
+    def _reread_ended(self, reread: asyncio.Task[Topic | None]) -> None:
+        self._rereading.discard(reread)
+        if not reread.cancelled():
+            reread.exception()  # for those who wait; nobody may, and then comparison makes up for it
+
+    async def _read_anew(self, topic: Topic) -> Topic | None:
         await asyncio.sleep(topic.reread_at + REREAD_AT_MOST_EVERY - self._clock())
         topic.reread, topic.reread_at = None, self._clock()  # who asks from now on needs the next one
         return await self._load(topic.job_id, fresh=True)
 
     async def _load(self, job_id: str, *, fresh: bool = False) -> Topic | None:
-        topic = self._topic(job_id)
+        topic = self._topics.of(job_id, self._clock())
         asked_at = self._clock()
         job = await self._reads.get(job_id, fresh=fresh)
         if job is None:
@@ -254,13 +284,11 @@ class StatusWatch:
     def _drop(self, topic: Topic) -> None:
         """The primary does not know the job: whoever follows it is told that it is gone."""
         topic.gone = True
-        if self._topics.get(topic.job_id) is topic:
-            del self._topics[topic.job_id]
-            metrics.SNAPSHOTS.set(len(self._topics))
+        self._topics.drop(topic)
         self._wake(topic, tuple(topic.followers))
 
     async def _compare(self) -> None:
-        watched = iter([(job_id, topic) for job_id, topic in self._topics.items() if topic.snapshot])
+        watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
             await self._compare_some(some)
 
@@ -278,26 +306,5 @@ class StatusWatch:
         for job_id in differences.missing:
             self._drop(topics[job_id])
 
-    def _forget_unused(self) -> None:
-        now = self._clock()
-        for job_id, topic in list(self._topics.items()):
-            if not topic.followers and now - topic.used_at > self._bounds.idle:
-                del self._topics[job_id]
-                metrics.EVICTIONS.labels("idle").inc()
-        metrics.SNAPSHOTS.set(len(self._topics))
-
     async def _read_pasts(self, ids: Collection[str]) -> Mapping[str, Sequence[Job]]:
         return await self._source.statuses_after(dict.fromkeys(ids, 0))
-
-
-class _Waiter:
-    """A follower that ends a sleep."""
-
-    def __init__(self, until: Callable[[Job], bool]) -> None:
-        self._until = until
-        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def changed(self, topic: Topic) -> None:
-        reached = topic.gone or (topic.snapshot is not None and self._until(topic.snapshot.job))
-        if reached and not self.woken.done():
-            self.woken.set_result(None)

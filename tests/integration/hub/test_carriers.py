@@ -39,6 +39,17 @@ async def test_a_notice_tells_the_whole_version(carrier: Carrier, version: Versi
         assert (await recorder.notice_told()).job() == version(7)
 
 
+async def test_a_notice_tells_that_a_job_is_gone(carrier: Carrier, version: Version) -> None:
+    gone = version(7).id
+    async with listening(carrier) as (hub, recorder):
+        await hub.publish_gone([gone])
+
+        notice = await recorder.notice_told()
+        assert (notice.job_id, notice.tells_deletion) == (gone, True)
+        with pytest.raises(ValueError, match="empty"):
+            notice.job()
+
+
 async def test_a_listener_who_joins_is_told_of_a_gap_as_soon_as_it_hears(carrier: Carrier) -> None:
     hub, recorder = Hub(carrier.transport()), Recorder()
     hub.join(recorder)

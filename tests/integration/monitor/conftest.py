@@ -21,6 +21,7 @@ from polling_api.providers.simulator.app import create_simulator
 from polling_api.store import jobs
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
+from polling_api.store.tables import metadata
 
 
 class News:
@@ -146,7 +147,7 @@ async def sql(engine: AsyncEngine) -> Callable[..., Awaitable[Any]]:
             result = await connection.execute(text(statement), parameters)
             return result.scalar() if result.returns_rows else None
 
-    await run("TRUNCATE jobs, requests, results, transitions")
+    await run(f"TRUNCATE {', '.join(metadata.tables)}")
     return run
 
 
@@ -174,7 +175,7 @@ def submit(engine: AsyncEngine, sql: object) -> Submit:
             poll_after=1,
         )
         body = '{"model":"small","messages":[{"role":"user","content":"Hello"}]}'
-        return (await jobs.create(engine, new, (NewRequest(f"item-{n}", body) for n in range(items)))).id
+        return (await jobs.create(engine, new, (NewRequest(f"item-{n}", body) for n in range(items)))).job.id
 
     return store
 

@@ -6,6 +6,7 @@ import pytest
 from tests.integration.providers.conftest import RunningSimulator, request_lines, submission
 
 from polling_api.domain.job import Outcome, Status
+from polling_api.domain.result import ItemResult
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.providers.protocol import Batch, Rejected, Unanswered, UnknownBatch
 
@@ -16,6 +17,14 @@ async def observed(provider: OpenAIBatches, batch_id: str) -> Batch:
     answer = (await provider.observe([batch_id]))[batch_id]
     assert isinstance(answer, Batch)
     return answer
+
+
+async def read(provider: OpenAIBatches, batch: Batch) -> list[ItemResult]:
+    """All results of a batch, of which nothing is to be unreadable."""
+    told = [one async for one in provider.results(batch)]
+    results = [one for one in told if isinstance(one, ItemResult)]
+    assert results == told
+    return results
 
 
 async def test_a_job_is_submitted_watched_and_its_results_are_read(
@@ -31,7 +40,7 @@ async def test_a_job_is_submitted_watched_and_its_results_are_read(
 
     simulator.clock.now += 6
     batch = await observed(provider, batch.id)
-    results = [result async for result in provider.results(batch)]
+    results = await read(provider, batch)
     assert batch.observed.status is Status.SUCCEEDED
     assert {result.custom_id for result in results} == {f"r-{number}" for number in range(300)}
     assert {result.outcome for result in results} == {Outcome.COMPLETED}
@@ -44,7 +53,7 @@ async def test_partial_results_tell_each_outcome(provider: OpenAIBatches, simula
     batch = await provider.submit(submission("job_1", script=script))
     simulator.clock.now += 10
 
-    results = [result async for result in provider.results(await observed(provider, batch.id))]
+    results = await read(provider, await observed(provider, batch.id))
 
     outcomes = [result.outcome for result in results]
     assert [outcomes.count(outcome) for outcome in Outcome] == [4, 2, 4, 0]
@@ -60,7 +69,7 @@ async def test_a_batch_that_failed_says_why(provider: OpenAIBatches, simulator: 
     assert batch.observed.status is Status.FAILED
     assert batch.error
     assert (batch.error.code, batch.error.message[:7]) == ("invalid_json_line", "Line 3:")
-    assert [result async for result in provider.results(batch)] == []
+    assert await read(provider, batch) == []
 
 
 async def test_a_batch_is_cancelled(provider: OpenAIBatches) -> None:

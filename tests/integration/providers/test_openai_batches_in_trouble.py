@@ -13,9 +13,10 @@ from openai import AsyncOpenAI
 from tests.integration.providers.conftest import RunningSimulator, submission
 
 from polling_api.domain.advance import Observed
-from polling_api.domain.job import JobError, Status
+from polling_api.domain.job import JobError, Outcome, Status
+from polling_api.domain.result import ItemResult, Stray, StrayKind
 from polling_api.providers.openai import OpenAIBatches
-from polling_api.providers.protocol import Batch, Rejected, Unanswered
+from polling_api.providers.protocol import Batch, Rejected, Told, Unanswered
 
 BEFORE = datetime(2027, 1, 15, 7, 0, tzinfo=UTC)  # an hour before the simulator's clock begins
 
@@ -231,24 +232,36 @@ async def answering(answer: bytes) -> AsyncGenerator[tuple[str, list[bytes]]]:
 ENDED = Batch("batch_1", "job_1", Observed(Status.SUCCEEDED), output_file_id="file-1")
 GOOD_LINE = b'{"custom_id":"a","response":{"status_code":200,"body":{}},"error":null}'
 
+GOOD_RESULT = ItemResult("a", Outcome.COMPLETED, '{"status_code":200,"body":{}}')
+
 
 def file_content(content: bytes, *, length: int | None = None) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content) if length is None else length, content)
 
 
-async def read_results(url: str) -> list[str]:
+async def read_results(url: str) -> list[Told]:
     provider = OpenAIBatches(url, api_key=None, name="openai", timeout=1, concurrency=1)
     try:
-        return [result.custom_id async for result in provider.results(ENDED)]
+        return [told async for told in provider.results(ENDED)]
     finally:
         await provider.close()
 
 
-async def test_lines_that_cannot_be_read_are_skipped() -> None:
-    content = b"\n".join([GOOD_LINE, b"garbage", b"", b"[]", b"\xff\xfe", b"x" * (17 * 1024 * 1024), GOOD_LINE])
+async def test_lines_that_cannot_be_read_are_told_in_their_place() -> None:
+    unanswered = b'{"custom_id":"a","response":null,"error":null}'
+    content = b"\n".join([GOOD_LINE, b"garbage", b"", b"\xff\xfe", unanswered, b"x" * (17 * 1024 * 1024), GOOD_LINE])
 
     async with answering(file_content(content)) as (url, _):
-        assert await read_results(url) == ["a", "a"]
+        told = await read_results(url)
+
+    assert told == [
+        GOOD_RESULT,
+        Stray(StrayKind.UNREADABLE, "garbage"),
+        Stray(StrayKind.UNREADABLE, "\ufffd\ufffd"),
+        Stray(StrayKind.UNREADABLE, unanswered.decode()),
+        Stray(StrayKind.OVERLONG, "x" * 4096),
+        GOOD_RESULT,
+    ]
 
 
 async def test_a_download_that_breaks_off_is_told() -> None:
@@ -267,7 +280,7 @@ async def test_a_file_that_lies_elsewhere_is_followed_without_the_key() -> None:
     async with answering(file_content(GOOD_LINE)) as (elsewhere, asked):
         moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s/blob\r\n\r\n" % elsewhere.encode()
         async with answering(moved) as (url, _):
-            assert await read_results(url) == ["a"]
+            assert await read_results(url) == [GOOD_RESULT]
 
     assert b"authorization" not in asked[0].lower()
 

@@ -1,5 +1,6 @@
 """Jobs to try the store on, and a way to see what it asks of Postgres."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from polling_api.domain.job import Job, new_job_id
 from polling_api.store import jobs
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
+from polling_api.store.tables import metadata
 
 
 class Submit(Protocol):
@@ -48,7 +50,7 @@ def submit(engine: AsyncEngine) -> Submit:
             poll_after=2,
         )
         requests = (NewRequest(f"item-{n}", f'{{"n":{n}}}') for n in range(total))
-        return await jobs.create(engine, new, requests)
+        return (await jobs.create(engine, new, requests)).job
 
     return store
 
@@ -57,7 +59,7 @@ def submit(engine: AsyncEngine) -> Submit:
 async def empty(engine: AsyncEngine) -> None:
     """No jobs of other tests, for those that claim whatever is due."""
     async with transaction(engine) as connection:
-        await connection.execute(text("TRUNCATE jobs, requests, results, transitions"))
+        await connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
 
 
 @pytest.fixture
@@ -70,6 +72,21 @@ def sql(engine: AsyncEngine) -> Callable[..., Awaitable[Any]]:
             return result.scalar() if result.returns_rows else None
 
     return run
+
+
+BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+def in_line(sql: Any) -> Callable[[int], Awaitable[None]]:
+    """Come back when so many wait for a lock."""
+
+    async def wait(count: int) -> None:
+        async with asyncio.timeout(10):
+            while await sql(BLOCKED) < count:  # noqa: ASYNC110 - Postgres sets no event of ours
+                await asyncio.sleep(0.01)
+
+    return wait
 
 
 Statement = tuple[str, Any]
@@ -88,15 +105,28 @@ def asked(engine: AsyncEngine) -> Callable[[Awaitable[Any]], Awaitable[list[Stat
 
 
 @pytest.fixture
-def plans(engine: AsyncEngine, asked: Any) -> Callable[[Awaitable[Any]], Awaitable[str]]:
-    """How Postgres carries out the one statement of a call, as EXPLAIN tells it; the call's effect stays."""
+def explained(engine: AsyncEngine, asked: Any) -> Callable[[Awaitable[Any]], Awaitable[list[str]]]:
+    """How Postgres carries out each statement of a call, as EXPLAIN tells it; the call's effect stays."""
 
-    async def explain(call: Awaitable[Any]) -> str:
-        [(statement, parameters)] = await asked(call)
+    async def explain(call: Awaitable[Any]) -> list[str]:
+        statements = await asked(call)
         async with engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            plan: Any = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *parameters)
-        return json.dumps(plan, indent=1)
+            plans: list[Any] = [
+                await driver.fetchval(f"EXPLAIN (FORMAT JSON) {one}", *given) for one, given in statements
+            ]
+        return [json.dumps(plan) for plan in plans]
+
+    return explain
+
+
+@pytest.fixture
+def plans(explained: Any) -> Callable[[Awaitable[Any]], Awaitable[str]]:
+    """How Postgres carries out the one statement of a call."""
+
+    async def explain(call: Awaitable[Any]) -> str:
+        [plan] = await explained(call)
+        return plan
 
     return explain
 

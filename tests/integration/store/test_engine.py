@@ -256,6 +256,6 @@ async def submitted_and_cut_off(engine: AsyncEngine, moment: int) -> tuple[bool,
 
 async def cut_off_then_submit(engine: AsyncEngine, moment: int) -> bool:
     await cut_off(jobs.create(engine, batch(1), [NewRequest("a", "{}")]), moment)
-    job = await jobs.create(engine, batch(1), [NewRequest("a", "{}")])
+    job = (await jobs.create(engine, batch(1), [NewRequest("a", "{}")])).job
     await engine.dispose()
     return job.id in await jobs.read(engine, [job.id])

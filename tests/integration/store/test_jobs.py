@@ -40,7 +40,7 @@ def change(job: Job, status: Status, completed: int = 0) -> Change:
 async def test_a_new_job_is_queued_and_is_read_as_it_was_created(engine: AsyncEngine) -> None:
     new = new_job(total=2)
 
-    created = await jobs.create(engine, new, [NewRequest("a", "{}"), NewRequest("b", "{}")])
+    created = (await jobs.create(engine, new, [NewRequest("a", "{}"), NewRequest("b", "{}")])).job
 
     assert created == Job(
         id=new.id,

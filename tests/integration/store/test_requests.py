@@ -26,7 +26,7 @@ async def stored(engine: AsyncEngine, *bodies: str) -> Job:
         expires_in=None,
         poll_after=1,
     )
-    return await jobs.create(engine, new, (NewRequest(f'"{n}"', body) for n, body in enumerate(bodies)))
+    return (await jobs.create(engine, new, (NewRequest(f'"{n}"', body) for n, body in enumerate(bodies)))).job
 
 
 async def test_a_line_is_in_the_batch_input_format_with_the_body_as_it_was_sent(engine: AsyncEngine) -> None:

@@ -29,7 +29,7 @@ async def test_results_are_stored_by_custom_id_and_read_in_the_order_of_submissi
 
     added = await results.add(engine, job.id, [done("item-2"), refused])
 
-    assert added == Added(new=2, unknown=0)
+    assert added == Added(new=2)
     assert await results.page(engine, job, after=None, limit=10) == [
         StoredResult(0, "item-0", Outcome.FAILED, None, JobError("bad", "No.")),
         StoredResult(
@@ -43,19 +43,42 @@ async def test_a_result_told_twice_is_stored_once_and_stays_as_it_was(engine: As
     job = await submit(total=2)
     await results.add(engine, job.id, [done("item-0")])
 
-    again = [ItemResult("item-0", Outcome.FAILED), done("item-1"), done("item-1")]
-    added = await results.add(engine, job.id, again)
+    added = await results.add(engine, job.id, [done("item-0"), done("item-1"), done("item-1")])
 
-    assert added == Added(new=1, unknown=0)
+    assert added == Added(new=1)
     assert await results.tally(engine, job.id) == {Outcome.COMPLETED: 2}
 
 
-async def test_results_nobody_asked_for_are_counted_and_left_out(engine: AsyncEngine, submit: Submit) -> None:
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        ItemResult("item-0", Outcome.FAILED, DONE),
+        ItemResult("item-0", Outcome.COMPLETED, DONE + " "),
+        ItemResult("item-0", Outcome.COMPLETED),
+        ItemResult("item-0", Outcome.COMPLETED, DONE, JobError("bad", "No.")),
+    ],
+)
+async def test_what_contradicts_an_earlier_result_is_named_and_changes_nothing(
+    engine: AsyncEngine, submit: Submit, otherwise: ItemResult
+) -> None:
+    job = replace(await submit(total=1), status=Status.SUCCEEDED)
+
+    at_once = await results.add(engine, job.id, [done("item-0"), done("item-0"), otherwise])
+    later = await results.add(engine, job.id, [otherwise, done("item-0"), otherwise])
+
+    assert at_once == Added(new=1, contradicting=(2,))
+    assert later == Added(new=0, contradicting=(0, 2))
+    assert await results.page(engine, job, after=None, limit=10) == [
+        StoredResult(0, "item-0", Outcome.COMPLETED, DONE, None)
+    ]
+
+
+async def test_results_nobody_asked_for_are_named_and_left_out(engine: AsyncEngine, submit: Submit) -> None:
     job, other = await submit(total=1), await submit(total=5)
 
     added = await results.add(engine, job.id, [done("item-0"), done("item-4"), done("nul\0"), done("\ud800")])
 
-    assert added == Added(new=1, unknown=3)
+    assert added == Added(new=1, unknown=(1, 2, 3))
     assert await results.tally(engine, other.id) == {}
 
 
@@ -78,7 +101,7 @@ async def test_more_than_a_thousand_results_at_once_are_refused(engine: AsyncEng
 async def test_no_results_are_no_rows(engine: AsyncEngine, submit: Submit) -> None:
     job = await submit(total=1)
 
-    assert await results.add(engine, job.id, []) == Added(new=0, unknown=0)
+    assert await results.add(engine, job.id, []) == Added(new=0)
     assert await results.tally(engine, job.id) == {}
 
 

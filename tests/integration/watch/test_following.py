@@ -148,6 +148,93 @@ async def test_a_deleted_job_is_told_as_gone_and_forgotten(engine: AsyncEngine, 
         assert await node.watch.get(job.id) is None
 
 
+async def test_a_notice_that_a_job_is_gone_makes_the_primary_be_asked_at_once(
+    carrier: Carrier, engine: AsyncEngine, mover: Mover
+) -> None:
+    job, witness = await mover.stored(), Witness()
+    async with running_node(PrimarySource(engine), carrier.transport(), NO_COMPARISON) as node:
+        await node.watch.follow(job.id, witness)
+        await _delete(engine, job)
+
+        await node.hub.publish_gone([job.id])
+
+        await witness.told_that_it_is_gone()
+        assert len(node.watch) == 0
+        assert await node.watch.get(job.id) is None
+
+
+async def test_a_notice_that_a_job_is_gone_is_not_believed_against_the_primary(
+    carrier: Carrier, engine: AsyncEngine, mover: Mover
+) -> None:
+    job, witness, source = await mover.stored(), Witness(), HeldSource(engine)
+    async with running_node(source, carrier.transport(), NO_COMPARISON) as node:
+        await node.watch.follow(job.id, witness)
+        source.before_read.close()
+        await node.hub.publish_gone([job.id])
+        await source.before_read.reached()
+        source.before_read.open()
+
+        await published(node, await mover.commit([job], Status.IN_PROGRESS))
+
+        await witness.told_of(2)
+        assert not witness.gone
+
+
+async def test_many_notices_that_a_job_is_gone_cause_one_read(engine: AsyncEngine, mover: Mover) -> None:
+    job, witness = await mover.stored(), Witness()
+    watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds())
+    await watch.follow(job.id, witness)
+    await _delete(engine, job)
+
+    with statements_of(engine) as statements:
+        for _ in range(100):
+            watch.notice(Notice.gone(job.id))
+        await witness.told_that_it_is_gone()
+
+    assert len(statements) == 1
+
+
+async def test_a_notice_that_a_job_is_gone_is_lost_where_the_primary_does_not_answer(
+    nowhere: AsyncEngine, engine: AsyncEngine, mover: Mover
+) -> None:
+    job, witness, source = await mover.stored(), Witness(), HeldSource(engine)
+    async with running_node(source, LocalCarrier().transport(), QUICKLY) as node:
+        await node.watch.follow(job.id, witness)
+        await _delete(engine, job)
+        source.use(nowhere)
+
+        node.watch.notice(Notice.gone(job.id))
+        source.use(engine)
+
+        await witness.told_that_it_is_gone()  # by comparison
+
+
+async def test_many_jobs_are_followed_by_one_read(engine: AsyncEngine, mover: Mover) -> None:
+    jobs, witness = await mover.store(100), Witness()
+    watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds())
+    unknown = new_job_id()
+
+    with statements_of(engine) as statements:
+        topics = await watch.follow_all([*(job.id for job in jobs), unknown], witness)
+
+    assert len(statements) == 1
+    assert topics.keys() == {job.id for job in jobs}
+    assert all(witness in topic.followers for topic in topics.values())
+
+
+async def test_of_many_jobs_none_is_followed_when_the_primary_does_not_answer(
+    nowhere: AsyncEngine, mover: Mover
+) -> None:
+    jobs, witness = await mover.store(3), Witness()
+    watch = StatusWatch(PrimarySource(nowhere), deaf_hub(), Bounds())
+
+    with pytest.raises(Unavailable):
+        await watch.follow_all([job.id for job in jobs], witness)
+
+    watch.notice(Notice.of(jobs[0]))
+    assert witness.versions == []
+
+
 async def test_an_unknown_job_is_not_followed(engine: AsyncEngine) -> None:
     watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds())
 

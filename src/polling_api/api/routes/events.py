@@ -6,10 +6,9 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.held import Holding, send_whole
-from polling_api.api.ownership import visible
+from polling_api.api.ownership import no_such_job, visible
 from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
-from polling_api.api.routes.status import no_such_job
 from polling_api.api.streaming import HEADERS, EventStream, KeepAlive
 from polling_api.domain.job import JOB_ID
 from polling_api.errors import PollingError, Unavailable
@@ -17,7 +16,7 @@ from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
-_SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
+SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
 
 
 class EventsEndpoint:
@@ -46,12 +45,12 @@ class EventsEndpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._holding.draining:
-            raise Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
+            raise going_away()
         job_id = scope["path_params"]["job_id"]
         if not JOB_ID.fullmatch(job_id):
             raise no_such_job()
-        seen = last_event_id(header(scope, b"last-event-id"), query(scope).get("last_event_id", []))
-        stream = EventStream(self._watch, self._form, send)
+        seen = _version(last_event_id(scope))
+        stream = EventStream(self._watch, self._form, scope, send)
         topic = await self._watch.follow(job_id, stream)
         if topic is None:
             raise no_such_job()
@@ -71,7 +70,7 @@ class EventsEndpoint:
         if seen is not None and seen > snapshot.job.version:
             seen = None
         if snapshot.job.terminal and seen == snapshot.job.version:
-            await send_whole(_SEEN_THE_END, send)
+            await send_whole(SEEN_THE_END, send)
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
@@ -85,12 +84,20 @@ class EventsEndpoint:
                     self._keep_alive.discard(stream, slot)
 
 
-def last_event_id(from_header: str | None, from_query: list[str]) -> int | None:
-    """The version that a reconnecting reader has seen; the header wins, and what is no number is ignored.
+def going_away() -> Unavailable:
+    """The refusal of streams that would be ended at once."""
+    return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
-    Args:
-        from_header: `Last-Event-ID`, which an EventSource sends by itself.
-        from_query: `?last_event_id=`, for clients that cannot set headers.
+
+def last_event_id(scope: Scope) -> str:
+    """What a reconnecting reader has seen last: `Last-Event-ID`, which an EventSource sends by itself.
+
+    Else it is `?last_event_id=`, for clients that cannot set headers; empty where there is neither.
     """
-    value = from_header if from_header is not None else from_query[-1] if from_query else ""
-    return int(value) if _VERSION.fullmatch(value) else None
+    value = header(scope, b"last-event-id")
+    return value if value is not None else query(scope).get("last_event_id", [""])[-1]
+
+
+def _version(seen: str) -> int | None:
+    """The version in an event's id; what is no number is ignored."""
+    return int(seen) if _VERSION.fullmatch(seen) else None

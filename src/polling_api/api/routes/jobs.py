@@ -1,24 +1,53 @@
-"""The simple set, `/api/v1/jobs`: its addresses, and what the OpenAPI document says of each."""
+"""The addresses of a set of endpoints over jobs, and what the OpenAPI document says of each."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
+from polling_api.api.checked import CheckedRoute
 from polling_api.api.hot import HotEndpoint, HotRoute
+from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
+from polling_api.api.routes.cancel import CancelEndpoint
+from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
+from polling_api.api.routes.history import HistoryEndpoint
+from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.shapes import JobDocument, JobId, ResultListDocument
+from polling_api.api.shapes import EXAMPLE_ID, HistoryDocument, JobDocument, JobId, ResultListDocument
+
+READ = ["GET", "HEAD"]
 
 Wait = Annotated[
     int | None,
     Query(ge=0, description="Seconds to wait for a change, cut to 30. It wins over `Prefer: wait=N`."),
 ]
 Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", examples=["wait=30"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="Sending the same again within 24 h gives the same job. 22 to 255 characters, as a UUID has.",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+
+
+class JobsEndpoints(NamedTuple):
+    """What answers the calls of one set."""
+
+    submit: SubmitEndpoint
+    status: StatusEndpoint
+    events: EventsEndpoint
+    many_events: ManyEventsEndpoint
+    history: HistoryEndpoint
+    results: ResultsEndpoint
+    cancel: CancelEndpoint
+    delete: DeleteEndpoint
 
 
 async def _status_documentation(
@@ -53,20 +82,40 @@ async def _events_documentation(
     """
 
 
-def jobs_router(
-    base: str, *, status: StatusEndpoint, events: EventsEndpoint, results: ResultsEndpoint, submit: SubmitEndpoint
-) -> APIRouter:
+async def _many_events_documentation(
+    ids: Annotated[str, Query(description="1 to 100 ids, divided by commas.", examples=[EXAMPLE_ID])],
+    last_event_id: Annotated[
+        str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
+    ] = None,
+    last_event_id_header: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="The id of the last event you have seen; EventSource sends it."),
+    ] = None,
+) -> None:
+    """The versions of many jobs as Server-Sent Events, until all have ended.
+
+    First comes each job's present state. The id of an event is a cursor: after a reconnect with it, to any node and for
+    the same jobs, every status since then comes in order, none twice. A job that is not there, or is deleted meanwhile,
+    is told by an `event: problem`.
+    """
+
+
+def jobs_router(base: str, endpoints: JobsEndpoints) -> APIRouter:
     """The routes of one set of endpoints.
 
     Args:
         base: the set's path.
-        status: answers for one job.
-        events: streams one job.
-        results: pages through results.
-        submit: takes batches.
+        endpoints: what answers.
     """
-    router = APIRouter(prefix=base, tags=["jobs"])
+    router = APIRouter(prefix=base, tags=["jobs"], route_class=CheckedRoute)
+    _add_submit(router, endpoints.submit)
+    _add_hot_reads(router, endpoints)
+    _add_pages(router, endpoints)
+    _add_endings(router, endpoints)
+    return router
 
+
+def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
     @router.post(
         "",
         status_code=202,
@@ -79,6 +128,7 @@ def jobs_router(
         request: Request,
         wait: Wait = None,  # noqa: ARG001 - read by the endpoint, as for hot reads; named here to be documented
         prefer: Prefer = None,  # noqa: ARG001
+        idempotency_key: IdempotencyKey = None,  # noqa: ARG001
     ) -> Response:
         """Hand over a batch of requests, as JSON (up to 4 MB) or in the OpenAI batch input format, a request a line.
 
@@ -86,25 +136,23 @@ def jobs_router(
         """
         return await submit(request)
 
-    @router.api_route(
-        "/{job_id}/results",
-        methods=["GET", "HEAD"],
-        response_model=ResultListDocument,
-        responses=documents.RESULTS,
-        summary="Read results",
-    )
-    async def read_results(  # pyright: ignore[reportUnusedFunction]
-        job_id: JobId,
-        after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
-        limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
-    ) -> Response:
-        """What became of each request, in the order of submission, once the job has ended."""
-        return await results(job_id, after, limit)
 
+def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
+    # Before all that have an id in this place, of which "events" is none.
+    router.add_api_route(
+        "/events",
+        HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
+        methods=READ,
+        name="follow_jobs",
+        responses=documents.MANY_EVENTS,
+        summary="Follow many jobs",
+        response_class=EventSourceResponse,
+        route_class_override=HotRoute,
+    )
     router.add_api_route(
         "/{job_id}",
-        HotEndpoint(status, _status_documentation),
-        methods=["GET", "HEAD"],
+        HotEndpoint(endpoints.status, _status_documentation),
+        methods=READ,
         name="read_job",
         response_model=JobDocument,
         responses=documents.READ_STATUS,
@@ -113,12 +161,67 @@ def jobs_router(
     )
     router.add_api_route(
         "/{job_id}/events",
-        HotEndpoint(events, _events_documentation),
-        methods=["GET", "HEAD"],
+        HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
+        methods=READ,
         name="follow_job",
         responses=documents.EVENTS,
         summary="Follow a job",
         response_class=EventSourceResponse,
         route_class_override=HotRoute,
     )
-    return router
+
+
+def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
+    @router.api_route(
+        "/{job_id}/history",
+        methods=READ,
+        response_model=HistoryDocument,
+        responses=documents.HISTORY,
+        summary="Read a job's history",
+    )
+    async def read_history(  # pyright: ignore[reportUnusedFunction]
+        job_id: JobId,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+        limit: Limit = 100,
+    ) -> Response:
+        """Every version of the job, in order, and when it was made; also of a job that has not ended."""
+        return await endpoints.history(job_id, cursor, limit)
+
+    @router.api_route(
+        "/{job_id}/results",
+        methods=READ,
+        response_model=ResultListDocument,
+        responses=documents.RESULTS,
+        summary="Read results",
+    )
+    async def read_results(  # pyright: ignore[reportUnusedFunction]
+        job_id: JobId,
+        after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
+        limit: Limit = 100,
+    ) -> Response:
+        """What became of each request, in the order of submission, once the job has ended."""
+        return await endpoints.results(job_id, after, limit)
+
+
+def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
+    @router.post(
+        "/{job_id}/cancel",
+        status_code=202,
+        response_model=JobDocument,
+        responses=documents.CANCEL,
+        summary="Cancel a job",
+    )
+    async def cancel_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+        """Ask for the job's end, as often as you like; what is done by then is kept, and told in the results.
+
+        A job that has not been handed to the provider is `cancelled` at once. Any other is `cancelling` until the
+        provider has confirmed, and may have succeeded by then.
+        """
+        return await endpoints.cancel(job_id)
+
+    @router.delete(
+        "/{job_id}", status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
+    )
+    async def delete_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+        """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""
+        return await endpoints.delete(job_id)

@@ -9,9 +9,8 @@ import orjson
 from starlette.responses import Response
 
 from polling_api.api.answers import VARY
-from polling_api.api.ownership import visible
-from polling_api.api.routes.status import no_such_job
-from polling_api.domain.job import JOB_ID, Job
+from polling_api.api.ownership import seen_job
+from polling_api.domain.job import Job
 from polling_api.errors import Conflict, Gone
 from polling_api.store.results import StoredResult
 from polling_api.watch import StatusWatch
@@ -61,10 +60,7 @@ class ResultsEndpoint:
         return Response(body, media_type="application/json", headers=headers)
 
     async def _finished(self, job_id: str) -> Job:
-        snapshot = visible(await self._watch.get(job_id) if JOB_ID.fullmatch(job_id) else None)
-        if snapshot is None:
-            raise no_such_job()
-        job = snapshot.job
+        job = (await seen_job(self._watch, job_id)).job
         if not job.terminal:
             raise Conflict(
                 f"The job is {job.status}; results are there once it has ended.",

@@ -9,13 +9,13 @@ from polling_api.api import answers
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.held import Holding, send_whole
-from polling_api.api.ownership import visible
+from polling_api.api.ownership import no_such_job, visible
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import JOB_ID
-from polling_api.errors import NotFound, PollingError, Unavailable
+from polling_api.errors import PollingError, Unavailable
 from polling_api.representation import Form, Rendered, Snapshot
 from polling_api.watch import StatusWatch
 
@@ -113,11 +113,6 @@ class StatusEndpoint:
         finally:
             held.end()
             self._watch.unfollow(topic, held)
-
-
-def no_such_job() -> NotFound:
-    """The one answer for jobs that are missing and for those of others."""
-    return NotFound("There is no such job, or it is not yours.", code="job_not_found")
 
 
 def _seen(rendered: Rendered, condition: Condition, until: Until) -> int:

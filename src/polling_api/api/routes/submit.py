@@ -1,36 +1,48 @@
 """`POST` of a batch: read, checked, stored in one transaction, told, and perhaps waited for."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
 from polling_api.api.held import Holding, send_whole
+from polling_api.api.idempotency import SHORTEST_OF_ANYBODY, Fingerprint, idempotency_key
 from polling_api.api.preferences import Until, preferred_wait, queried_wait
-from polling_api.api.requests import header, query
+from polling_api.api.requests import header, header_lines, query
 from polling_api.api.submission import Draft, Rules, read_json, read_lines
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import Job, new_job_id
 from polling_api.errors import BadRequest, Refused, Unavailable, Unsupported
 from polling_api.representation import Form, Headers, Snapshot
-from polling_api.store.jobs import NewJob, NewRequest
+from polling_api.store.idempotency import Once
+from polling_api.store.jobs import Created, NewJob, NewRequest
 from polling_api.watch import StatusWatch
 
 FIRST_POLL_AFTER = 1  # seconds: a monitor takes a new job as soon as it hears of it
 
 _READERS = {"application/json": read_json, "application/x-ndjson": read_lines}
 
-Create = Callable[[NewJob, Iterable[NewRequest]], Awaitable[Job]]
+PUBLIC = ""  # the scope of keys of those who are nobody in particular
+
 Publish = Callable[[Sequence[Job]], Awaitable[None]]
+
+
+class Create(Protocol):
+    """Stores a job with its requests in one transaction, or finds the one that was stored under the same key."""
+
+    def __call__(self, new: NewJob, new_requests: Iterable[NewRequest], /, *, once: Once | None) -> Awaitable[Created]:
+        """Raises what `store.jobs.create` raises."""
+        ...
 
 
 class SubmitEndpoint:
     """Takes a batch.
 
     Args:
-        create: stores a job with its requests in one transaction.
+        create: stores it.
         publish: tells everybody of a committed version.
         watch: to wait for the end, where that is asked for.
         holding: counts the waits.
@@ -38,6 +50,7 @@ class SubmitEndpoint:
         rules: what a submission is held to.
         provider: the name that jobs carry.
         anonymous: whether unsigned callers may submit.
+        keys_keep: seconds for which an `Idempotency-Key` stands for its job.
         max_wait: seconds; longer waits are cut to it.
     """
 
@@ -52,6 +65,7 @@ class SubmitEndpoint:
         rules: Rules,
         provider: str,
         anonymous: bool,
+        keys_keep: float,
         max_wait: int,
     ) -> None:
         self._create = create
@@ -62,6 +76,7 @@ class SubmitEndpoint:
         self._rules = rules
         self._provider = provider
         self._anonymous = anonymous
+        self._keys_keep = keys_keep
         self._max_wait = max_wait
 
     async def __call__(self, request: Request) -> Response:
@@ -72,20 +87,27 @@ class SubmitEndpoint:
                 code="anonymous_submit_disabled",
             )
         wait = self._wait_of(request.scope)
-        with await self._draft(request) as draft:
-            job = await self._create(self._new_job(draft), (NewRequest(*one) for one in draft.requests()))
-        await self._publish([job])
-        return _Submitted(self, job, wait)
+        key = idempotency_key(header_lines(request.scope, b"idempotency-key"), shortest=SHORTEST_OF_ANYBODY)
+        media_type = _media_type(request)
+        fingerprint = Fingerprint(media_type)
+        with await _READERS[media_type](fingerprint.over(_body(request)), self._rules) as draft:
+            once = key and Once(PUBLIC, key, fingerprint.value(), self._keys_keep)
+            requests = (NewRequest(*one) for one in draft.requests())
+            created = await self._create(self._new_job(draft), requests, once=once or None)
+        # Also of a job that was stored before: the first submit may have died before it told anybody.
+        await self._publish([created.job])
+        return _Submitted(self, created, wait)
 
-    async def serve(self, job: Job, wait: int | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, created: Created, wait: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer to a submit that was stored, now or at the job's end."""
+        job = created.job
         if not wait or self._holding.draining:
-            await send_whole(self._answer(Snapshot(job), wait and 0), send)
+            await send_whole(self._answer(created, Snapshot(job), wait and 0), send)
             return
         scope["polling.transport"] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
-            return self._answer(present or Snapshot(job), wait)
+            return self._answer(created, present or Snapshot(job), wait)
 
         held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
         try:
@@ -93,7 +115,7 @@ class SubmitEndpoint:
         except Unavailable:
             topic = None  # it is stored: whoever heard a refusal now would submit it again
         if topic is None:
-            await send_whole(self._answer(Snapshot(job), wait), send)
+            await send_whole(self._answer(created, Snapshot(job), wait), send)
             return
         try:
             with self._holding.holds(held, "wait"):
@@ -110,14 +132,6 @@ class SubmitEndpoint:
             asked = preferred_wait(header(scope, b"prefer") or "")
         return asked if asked is None else min(asked, self._max_wait)
 
-    async def _draft(self, request: Request) -> Draft:
-        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        reader = _READERS.get(media_type)
-        if reader is None:
-            named = f'"{media_type[:100]}"' if media_type else "without a Content-Type"
-            raise Unsupported(f"A batch is sent as {' or '.join(_READERS)}, not {named}.")
-        return await reader(_body(request), self._rules)
-
     def _new_job(self, draft: Draft) -> NewJob:
         return NewJob(
             id=new_job_id(),
@@ -130,29 +144,36 @@ class SubmitEndpoint:
             poll_after=FIRST_POLL_AFTER,
         )
 
-    def _answer(self, snapshot: Snapshot, granted: int | None) -> Answer:
+    def _answer(self, created: Created, snapshot: Snapshot, granted: int | None) -> Answer:
         rendered = snapshot.rendered(self._form)
         location = f"{self._form.base}/{snapshot.job.id}".encode()
         headers: Headers = [*rendered.described, NO_STORE, VARY, (b"location", location)]
+        if created.replayed:
+            headers.append((b"idempotent-replayed", b"true"))
         if granted is not None:
             headers.append((b"preference-applied", b"wait=%d" % granted))
-        if snapshot.job.terminal:
-            return Answer(200, headers, rendered.body)
-        headers.append((b"retry-after", b"%d" % snapshot.job.poll_after))
-        return Answer(202, headers, rendered.body)
+        return Answer(200 if snapshot.job.terminal else 202, [*headers, *unfinished(rendered)], rendered.body)
 
 
 class _Submitted(Response):
     """Lets FastAPI send what the endpoint holds until the job's end."""
 
-    def __init__(self, endpoint: SubmitEndpoint, job: Job, wait: int | None) -> None:
+    def __init__(self, endpoint: SubmitEndpoint, created: Created, wait: int | None) -> None:
         super().__init__(status_code=202)
         self._endpoint = endpoint
-        self._job = job
+        self._created = created
         self._wait = wait
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._endpoint.serve(self._job, self._wait, scope, receive, send)
+        await self._endpoint.serve(self._created, self._wait, scope, receive, send)
+
+
+def _media_type(request: Request) -> str:
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type not in _READERS:
+        named = f'"{media_type[:100]}"' if media_type else "without a Content-Type"
+        raise Unsupported(f"A batch is sent as {' or '.join(_READERS)}, not {named}.")
+    return media_type
 
 
 async def _body(request: Request) -> AsyncGenerator[bytes]:

@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from polling_api.domain.result import ItemResult
 from polling_api.providers.openai.calls import Answer, Calls
 from polling_api.providers.openai.listing import find
 from polling_api.providers.openai.observing import described, observe, retrieve
 from polling_api.providers.openai.results import results
 from polling_api.providers.openai.spool import spooled
 from polling_api.providers.openai.wire import error_of, members, read_batch
-from polling_api.providers.protocol import Batch, ProviderError, Rejected, Submission, Unanswered
+from polling_api.providers.protocol import Batch, ProviderError, Rejected, Submission, Told, Unanswered
 
 _CONFLICT = 409
 
@@ -81,8 +80,8 @@ class OpenAIBatches:
             return await retrieve(self._calls, batch_id)
         return described(answer, batch_id)
 
-    def results(self, batch: Batch) -> AsyncIterator[ItemResult]:
-        """Stream every result there is, in the provider's order, never whole in memory.
+    def results(self, batch: Batch) -> AsyncIterator[Told]:
+        """Stream every result there is, and what cannot be read as one, in the provider's order.
 
         Raises:
             Unanswered: the stream broke; what was yielded is good, and a new call starts over.

@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator
 
+KEPT_OF_OVERLONG = 4096  # bytes: enough to see what it was
+
+
+class Overlong(bytes):
+    """The beginning of a line that was too long to be read."""
+
 
 class LineReader:
     """Joins chunks and yields whole lines, without their ends.
 
     Only a line feed ends a line: what `str.splitlines` takes for one (U+2028 and others) may stand unescaped
-    within a JSON text. A line over `longest` bytes is dropped as it arrives and counted in `overlong`. Empty
-    lines are dropped.
+    within a JSON text. Of a line over `longest` bytes all but its beginning is dropped as it arrives, and it is
+    yielded as `Overlong` when it has ended. Empty lines are dropped.
     """
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self._held = bytearray()
-        self._dropping = False
-        self.overlong = 0
+        self._overlong = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Take a chunk; yield the lines that end in it."""
@@ -28,17 +33,17 @@ class LineReader:
     def end(self) -> Iterator[bytes]:
         """Yield what is held as a line: the last may lack its end."""
         line = bytes(self._held).strip()
+        overlong, self._overlong = self._overlong, False
         self._held.clear()
-        self._dropping = False
-        if line:
+        if overlong:
+            yield Overlong(line)
+        elif line:
             yield line
 
     def _hold(self, part: bytes) -> None:
-        if self._dropping:
-            return
-        if len(self._held) + len(part) > self._longest:
-            self._held.clear()
-            self._dropping = True
-            self.overlong += 1
-            return
-        self._held += part
+        self._overlong = self._overlong or len(self._held) + len(part) > self._longest
+        if self._overlong:
+            self._held += part[:KEPT_OF_OVERLONG]
+            del self._held[KEPT_OF_OVERLONG:]
+        else:
+            self._held += part

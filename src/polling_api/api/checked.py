@@ -1,0 +1,58 @@
+"""Routes that check of every request what no endpoint should have to."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from polling_api.api.negotiation import require_acceptable, require_plain
+from polling_api.api.requests import header
+from polling_api.errors import FieldError, Invalid
+
+NO_CONTENT = 204
+
+
+class CheckedRoute(APIRoute):
+    """A route that refuses unacceptable answers, compressed bodies, and parameters that say two things."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        made = self.response_class
+        kind = made.value if isinstance(made, DefaultPlaceholder) else made
+        # The media type of its answers, None where they have no body.
+        self.made = None if self.status_code == NO_CONTENT else kind.media_type
+        self._parameters = frozenset(parameter.alias for parameter in self.dependant.query_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI).
+
+        Raises:
+            NotAcceptable: `Accept` excludes what is made here.
+            Unsupported: the body is compressed.
+            Invalid: a parameter is repeated.
+        """
+        if scope["method"] in self.methods:
+            self.require_acceptable(scope)
+            require_plain(header(scope, b"content-encoding"))
+            self._require_once(scope["query_string"])
+        await super().handle(scope, receive, send)
+
+    def require_acceptable(self, scope: Scope) -> None:
+        """Let the request pass whose `Accept` does not exclude what is made here.
+
+        Raises:
+            NotAcceptable: it does.
+        """
+        if self.made is not None:
+            require_acceptable(header(scope, b"accept"), self.made)
+
+    def _require_once(self, query: bytes) -> None:
+        names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)] if query else []
+        repeated = sorted(name for name in self._parameters if names.count(name) > 1)
+        if repeated:
+            raise Invalid(
+                f"`{repeated[0]}` is given more than once, and only one can be meant.",
+                errors=[FieldError(f"?{name}", "given more than once") for name in repeated],
+            )

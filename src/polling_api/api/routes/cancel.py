@@ -1,0 +1,55 @@
+"""`POST` of a cancel: the job is asked to end, and what became of it is told."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.responses import Response
+
+from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
+from polling_api.api.handlers import AnswerResponse
+from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.domain.job import Job, Status
+from polling_api.errors import Conflict
+from polling_api.representation import Form, Snapshot
+from polling_api.watch import StatusWatch
+
+Cancel = Callable[[str], Awaitable[Job | None]]
+Publish = Callable[[Sequence[Job]], Awaitable[None]]
+
+
+class CancelEndpoint:
+    """Cancels one job.
+
+    Args:
+        watch: the snapshots.
+        cancel: asks for the end of a job, and gives its present version; None where there is no such job.
+        publish: tells everybody of a committed version.
+        form: of the set this endpoint belongs to.
+    """
+
+    def __init__(self, watch: StatusWatch, cancel: Cancel, publish: Publish, form: Form) -> None:
+        self._watch = watch
+        self._cancel = cancel
+        self._publish = publish
+        self._form = form
+
+    async def __call__(self, job_id: str) -> Response:
+        """Answer with the job as it is now, as often as asked.
+
+        Raises:
+            NotFound: there is no such job, or it is not the caller's.
+            Conflict: it has ended otherwise.
+            Unavailable: it may or may not be asked to end; asking again does no harm.
+        """
+        await seen_job(self._watch, job_id)
+        job = await self._cancel(job_id)
+        if job is None:
+            self._watch.deleted(job_id)
+            raise no_such_job()
+        # Also where nothing was changed: whoever asks again may do so because the first notice was lost.
+        self._watch.committed(job)
+        await self._publish([job])
+        if job.terminal and job.status is not Status.CANCELLED:
+            raise Conflict(f"The job has {job.status}; there is nothing left to cancel.", code="job_finished")
+        rendered = Snapshot(job).rendered(self._form)
+        headers = [*rendered.described, NO_STORE, VARY, *unfinished(rendered)]
+        return AnswerResponse(Answer(202, headers, rendered.body))

@@ -1,0 +1,46 @@
+"""`DELETE` of a finished job, with its requests, results and history."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.responses import Response
+
+from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.handlers import AnswerResponse
+from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.watch import StatusWatch
+
+Delete = Callable[[str], Awaitable[bool]]
+PublishGone = Callable[[Sequence[str]], Awaitable[None]]
+
+_DELETED = Answer(204, [NO_STORE, VARY])
+
+
+class DeleteEndpoint:
+    """Deletes one job.
+
+    Args:
+        watch: the snapshots.
+        delete: deletes a finished job; False where there is no such job.
+        publish_gone: tells everybody of deleted jobs.
+    """
+
+    def __init__(self, watch: StatusWatch, delete: Delete, publish_gone: PublishGone) -> None:
+        self._watch = watch
+        self._delete = delete
+        self._publish_gone = publish_gone
+
+    async def __call__(self, job_id: str) -> Response:
+        """Answer once nobody can find the job any more.
+
+        Raises:
+            NotFound: there is no such job, or it is not the caller's.
+            Conflict: it has not ended.
+            Unavailable: it may or may not be deleted.
+        """
+        await seen_job(self._watch, job_id)
+        deleted = await self._delete(job_id)
+        self._watch.deleted(job_id)
+        if not deleted:
+            raise no_such_job()
+        await self._publish_gone([job_id])
+        return AnswerResponse(_DELETED)

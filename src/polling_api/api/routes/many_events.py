@@ -1,0 +1,144 @@
+"""`GET` of the events of many jobs on one stream, which resumes on any node by a signed cursor. Hot."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from polling_api.api.answers import Answer
+from polling_api.api.cursors import Cursor, Cursors
+from polling_api.api.held import Holding, send_whole
+from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
+from polling_api.api.ownership import no_such_job, visible
+from polling_api.api.problems import problem
+from polling_api.api.requests import query
+from polling_api.api.routes.events import SEEN_THE_END, going_away, last_event_id
+from polling_api.api.streaming import HEADERS, KeepAlive
+from polling_api.domain.job import JOB_ID
+from polling_api.errors import FieldError, Invalid, PollingError
+from polling_api.representation import Form
+from polling_api.watch import StatusWatch, Topic
+
+MOST_JOBS = 100  # on one stream: its ids fit into a URL that every proxy takes
+
+
+class ManyEventsEndpoint:
+    """Streams the versions of several jobs until all have ended.
+
+    Args:
+        watch: the snapshots.
+        holding: counts the streams.
+        keep_alive: writes comments into silent ones.
+        form: of the set this endpoint belongs to.
+        cursors: by which readers resume.
+    """
+
+    def __init__(
+        self, watch: StatusWatch, holding: Holding, keep_alive: KeepAlive, form: Form, cursors: Cursors
+    ) -> None:
+        self._watch = watch
+        self._holding = holding
+        self._keep_alive = keep_alive
+        self._form = form
+        self._cursors = cursors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        scope["polling.transport"] = "stream"
+        try:
+            await self._serve(scope, receive, send)
+        except PollingError as error:
+            await send_whole(problem(error, scope), send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._holding.draining:
+            raise going_away()
+        ids = asked_ids(query(scope).get("ids", []))
+        cursor = self._cursors.bound_to("events", *sorted(ids))
+        seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
+        stream = ManyJobsStream(self._watch, self._form, cursor, scope, send)
+        # What is no id was never given to a job, and is not looked for.
+        followed = await self._watch.follow_all([job_id for job_id in ids if JOB_ID.fullmatch(job_id)], stream)
+        try:
+            await self._stream(stream, followed, seen, scope, receive, send)
+        finally:
+            stream.end()
+            for topic in followed.values():
+                self._watch.unfollow(topic, stream)
+
+    async def _stream(
+        self,
+        stream: ManyJobsStream,
+        followed: Mapping[str, Topic],
+        seen: dict[str, int],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        await self._ask_primary_of_later(followed, seen)
+        topics = {job_id: topic for job_id, topic in followed.items() if not topic.gone and visible(topic.snapshot)}
+        if not topics:
+            raise no_such_job()
+        known = _believed(seen, topics)
+        if all(_nothing_follows(known[job_id], topics.get(job_id)) for job_id in known):
+            await send_whole(SEEN_THE_END, send)
+        elif scope["method"] == "HEAD":
+            await send_whole(Answer(200, HEADERS), send)
+        else:
+            with self._holding.holds(stream, "stream"):
+                slot = self._keep_alive.add(stream)
+                try:
+                    stream.begin(topics, known)
+                    self._holding.catch_up(stream)
+                    await stream.sending.until_gone(receive)
+                finally:
+                    self._keep_alive.discard(stream, slot)
+
+    async def _ask_primary_of_later(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
+        """A reader who has seen more than this node knows is not wrong before the primary says so."""
+        later = [job_id for job_id, topic in topics.items() if seen[job_id] > _version(topic)]
+        await asyncio.gather(*(self._watch.at_least(job_id, seen[job_id]) for job_id in later))
+
+
+def asked_ids(values: list[str]) -> list[str]:
+    """The jobs in `?ids=`, each once, in the order asked.
+
+    Raises:
+        Invalid: there is none, there are more than 100, or the parameter stands twice.
+    """
+    named = values[0].split(",") if len(values) == 1 else []
+    ids = [*dict.fromkeys(job_id for name in named if (job_id := name.strip()))]
+    if not 1 <= len(ids) <= MOST_JOBS:
+        rule = f"1 to {MOST_JOBS} ids of jobs, divided by commas"
+        raise Invalid(f"`ids` has {rule}, and is given once.", errors=[FieldError("?ids", f"not {rule}")])
+    return ids
+
+
+def seen_versions(ids: list[str], cursor: Cursor, last_seen: str) -> dict[str, int]:
+    """The version of each job that a reconnecting reader has seen; a cursor that is not good for them is ignored.
+
+    Args:
+        ids: in the order of the cursor.
+        cursor: reads it.
+        last_seen: what the reader sent.
+    """
+    versions = cursor.read(last_seen)
+    if versions is None or len(versions) != len(ids):
+        return dict.fromkeys(ids, NOTHING_SEEN)
+    return dict(zip(ids, versions, strict=True))
+
+
+def _believed(seen: Mapping[str, int], topics: Mapping[str, Topic]) -> dict[str, int]:
+    """What a reader has seen, without versions that a job never had, or does not have any more."""
+    return {
+        job_id: version if job_id not in topics or 0 < version <= _version(topics[job_id]) else NOTHING_SEEN
+        for job_id, version in seen.items()
+    }
+
+
+def _nothing_follows(seen: int, topic: Topic | None) -> bool:
+    return seen == NOT_THERE if topic is None else is_over(topic, seen)
+
+
+def _version(topic: Topic) -> int:
+    return topic.snapshot.job.version if topic.snapshot else NOTHING_SEEN

@@ -1,0 +1,21 @@
+"""Requests that no route sees, refused like all others: with a correlation id, a figure and a line in the log."""
+
+from typing import cast
+
+from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGI3Application
+
+from polling_api.api.held import send_whole
+from polling_api.api.hosts import EVERY_HOST
+from polling_api.api.middleware import Edge
+from polling_api.api.problems import problem
+from polling_api.errors import PollingError
+
+
+def refusing(error: PollingError) -> ASGI3Application:
+    """An application that tells `error`, whatever it is asked."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        await send_whole(problem(error, scope), send)
+
+    return cast("ASGI3Application", Edge(refuse, EVERY_HOST))

@@ -1,0 +1,99 @@
+"""Rows that are deleted a few at a time, after nobody can see them any more."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnClause,
+    Delete,
+    Integer,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.store.clock import NOW
+from polling_api.store.engine import transaction
+from polling_api.store.tables import idempotency_keys, purges, requests, results, strays, transitions
+
+MOST_JOBS = 100  # in one transaction: small ones need no round trips of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one transaction deleted: so many rows, and the last rows of so many jobs."""
+
+    rows: int
+    jobs: int
+
+
+def queueing(chosen: CTE) -> CTE:
+    """Queue the requests and results of the jobs of which `chosen` returns `id`, to be deleted."""
+    queued = insert(purges).from_select(["job_id", "queued_at"], select(chosen.c.id, NOW))
+    return queued.on_conflict_do_nothing().cte("queued")
+
+
+def forgetting(gone: CTE) -> tuple[CTE, ...]:
+    """What has to be done in the statement that deletes the jobs of which `gone` returns `id`.
+
+    Their versions and keys go with them; what may be many rows is queued.
+    """
+    return (
+        delete(transitions).where(transitions.c.job_id == gone.c.id).cte("forgotten_versions"),
+        delete(idempotency_keys).where(idempotency_keys.c.job_id == gone.c.id).cte("forgotten_keys"),
+        queueing(gone),
+    )
+
+
+_ids = bindparam("ids", type_=ARRAY(Text()))
+_most = bindparam("most", type_=Integer())
+
+_CHOOSE = select(purges.c.job_id).order_by(purges.c.queued_at).limit(MOST_JOBS).with_for_update(skip_locked=True)
+_DONE = delete(purges).where(purges.c.job_id == any_(_ids))
+
+
+def _some_of(table: Table) -> Delete:
+    """Some rows of the jobs, found by the order of their key and deleted by their place.
+
+    The order leaves Postgres no way but the key's index, and the place no way at all to look again.
+    """
+    place: ColumnClause[Any] = literal_column(f"{table.name}.ctid")
+    chosen = select(place).where(table.c.job_id == any_(_ids)).order_by(*table.primary_key.columns).limit(_most)
+    return delete(table).where(place == func.any(func.array(chosen.scalar_subquery())))
+
+
+# Requests first: a result is stored only for a request, so no monitor that was stopped for a while, and goes on
+# only now, adds one behind our back.
+_DELETES = tuple(_some_of(table) for table in (requests, results, strays))
+
+
+async def purge(engine: AsyncEngine, *, rows: int) -> Purged:
+    """Delete some of what is queued, oldest first, in one short transaction; any number may do so side by side.
+
+    Args:
+        engine: the primary's.
+        rows: at most so many; an open transaction hides later commits from those who replay.
+
+    Returns:
+        What was deleted: nothing where nothing is queued, or all of it is others' at the moment.
+
+    Raises:
+        Unavailable: they may or may not be deleted.
+    """
+    left = rows
+    async with transaction(engine) as connection:
+        ids = list((await connection.execute(_CHOOSE)).scalars())
+        for some in _DELETES if ids else ():
+            left -= (await connection.execute(some, {"ids": ids, "most": left})).rowcount
+        if ids and left:
+            await connection.execute(_DONE, {"ids": ids})
+    return Purged(rows=rows - left, jobs=len(ids) if left else 0)

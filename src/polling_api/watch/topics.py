@@ -1,0 +1,74 @@
+"""The topics of one process: a bounded number, of which the longest unused go first."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from polling_api import metrics
+from polling_api.watch.topic import Topic
+
+LOOKED_AT_FOR_ROOM = 100  # topics: those that are followed stay, and are not looked through at every read
+
+
+class Topics:
+    """Topics by id, in the order of their last use.
+
+    Moments are in monotonic seconds, and given by the caller.
+
+    Args:
+        most: where there would be more, the longest unused are dropped; how many are followed, the held requests bound.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._by_id: OrderedDict[str, Topic] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Topic]:
+        """All of them, as they are now, whatever changes while they are gone through."""
+        return iter(tuple(self._by_id.values()))
+
+    def get(self, job_id: str) -> Topic | None:
+        """The topic of a job, if there is one."""
+        return self._by_id.get(job_id)
+
+    def use(self, topic: Topic, now: float) -> None:
+        """Note that somebody asked for it."""
+        topic.used_at = now
+        if self._by_id.get(topic.job_id) is topic:
+            self._by_id.move_to_end(topic.job_id)
+
+    def of(self, job_id: str, now: float) -> Topic:
+        """The topic of a job, made where there is none."""
+        topic = self._by_id.get(job_id)
+        if topic is None:
+            self._make_room()
+            topic = self._by_id[job_id] = Topic(job_id, now)
+            metrics.SNAPSHOTS.set(len(self._by_id))
+        return topic
+
+    def drop(self, topic: Topic) -> None:
+        """Forget a topic, unless another stands in its place already."""
+        if self._by_id.get(topic.job_id) is topic:
+            del self._by_id[topic.job_id]
+            metrics.SNAPSHOTS.set(len(self._by_id))
+
+    def drop_unused(self, since: float) -> None:
+        """Forget those that nobody follows, or has asked for after `since`."""
+        for topic in self:
+            if not topic.followers and topic.used_at < since:
+                del self._by_id[topic.job_id]
+                metrics.EVICTIONS.labels("idle").inc()
+        metrics.SNAPSHOTS.set(len(self._by_id))
+
+    def _make_room(self) -> None:
+        for _ in range(LOOKED_AT_FOR_ROOM):
+            if len(self._by_id) < self._most:
+                return
+            job_id, topic = next(iter(self._by_id.items()))
+            if topic.followers:
+                self._by_id.move_to_end(job_id)
+            else:
+                del self._by_id[job_id]
+                metrics.EVICTIONS.labels("full").inc()
