@@ -8,11 +8,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
 import orjson
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadSignature, Signer
 
-_PURPOSE = b"polling-api cursors"  # keys for other purposes are derived from the same master key
+from polling_api.signing.derivation import derived
 
 
 class Cursor:
@@ -50,15 +48,8 @@ class Cursors:
     """
 
     def __init__(self, master_keys: Sequence[str]) -> None:
-        if not master_keys:
-            raise ValueError("Cursors cannot be signed without a master key.")
-        self._keys = [_derived(key) for key in reversed(master_keys)]
+        self._keys = derived(master_keys, "cursors")[::-1]
 
     def bound_to(self, *words: str) -> Cursor:
         """The cursors that are good for one thing alone, as it is named by these words."""
         return Cursor(self._keys, hashlib.sha256(orjson.dumps(words)).digest())
-
-
-def _derived(master_key: str) -> bytes:
-    """A key for this purpose alone (HKDF, RFC 5869), so that what leaks here opens nothing else."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(master_key.encode())
