@@ -7,6 +7,7 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from polling_api.api.admission import ADMISSION, Door
 from polling_api.api.negotiation import require_acceptable, require_plain
 from polling_api.api.requests import header
 from polling_api.errors import FieldError, Invalid
@@ -14,8 +15,19 @@ from polling_api.errors import FieldError, Invalid
 NO_CONTENT = 204
 
 
+def behind(door: Door) -> type["CheckedRoute"]:
+    """The routes of a set of endpoints that only `door` leads to."""
+    return type("GuardedRoute", (CheckedRoute,), {"door": door})
+
+
 class CheckedRoute(APIRoute):
-    """A route that refuses unacceptable answers, compressed bodies, and parameters that say two things."""
+    """A route that refuses unacceptable answers, compressed bodies, and parameters that say two things.
+
+    Attributes:
+        door: says who makes a request, before anything else of it is looked at; None where that does not matter.
+    """
+
+    door: Door | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -31,9 +43,13 @@ class CheckedRoute(APIRoute):
         Raises:
             NotAcceptable: `Accept` excludes what is made here.
             Unsupported: the body is compressed.
+            Unauthenticated: the door lets nobody pass who makes this request.
             Invalid: a parameter is repeated.
         """
         if scope["method"] in self.methods:
+            if self.door is not None:
+                admission = scope[ADMISSION] = await self.door.admit(scope, receive)
+                receive = admission.receive or receive
             self.require_acceptable(scope)
             require_plain(header(scope, b"content-encoding"))
             self._require_once(scope["query_string"])

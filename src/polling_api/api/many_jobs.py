@@ -37,6 +37,7 @@ class ManyJobsStream:
     """
 
     __slots__ = (
+        "_aside",
         "_begun",
         "_cursor",
         "_ended",
@@ -63,6 +64,7 @@ class ManyJobsStream:
         self._news: dict[str, Topic] = {}
         self._reading: asyncio.Task[None] | None = None
         self._greeting = b""
+        self._aside = b""
         self._begun = False
         self._leaving = False
         self._ended = False
@@ -96,6 +98,11 @@ class ManyJobsStream:
         if self._begun and not (self._ended or self.sending.busy):
             self.sending.write(part(COMMENT))
 
+    def tell(self, event: bytes) -> None:
+        """Write an event that is none of a job's, as soon as the reader takes it."""
+        self._aside += event
+        self._catch_up()
+
     def drain(self) -> None:
         """End after what is being written; the reader resumes elsewhere by the cursor it has."""
         self._leaving = True
@@ -112,7 +119,8 @@ class ManyJobsStream:
         """Bring the reader up to date, or leave it to the write that is under way to call this again."""
         if not self._begun or self._ended or self.sending.busy:
             return
-        told = self._told_news()
+        told = self._aside + self._told_news()
+        self._aside = b""
         if told or self._leaving:
             self._write(told)
         self._read_on()

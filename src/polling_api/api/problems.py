@@ -21,6 +21,7 @@ from polling_api.errors import (
     TargetTooLong,
     TooLarge,
     TooSlow,
+    Unauthenticated,
     Unavailable,
     Unimplemented,
     UnknownVersion,
@@ -33,6 +34,7 @@ PROBLEM_TYPE = b"application/problem+json"
 _STATUSES: dict[type[PollingError], HTTPStatus] = {
     BadRequest: HTTPStatus.BAD_REQUEST,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Gone: HTTPStatus.GONE,
@@ -66,7 +68,7 @@ def problem(error: PollingError, scope: Scope, *, status: int | None = None, hea
         headers: further headers, as `Allow`.
     """
     status = status or status_of(error)
-    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers]
+    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers, *error.challenges]
     if error.retry_after is not None:
         described.append((b"retry-after", b"%d" % error.retry_after))
     body = orjson.dumps(problem_document(error, scope, status=status))

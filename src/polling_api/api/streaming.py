@@ -107,6 +107,7 @@ class EventStream:
     """
 
     __slots__ = (
+        "_aside",
         "_ended",
         "_form",
         "_greeting",
@@ -127,6 +128,7 @@ class EventStream:
         self._topic: Topic | None = None
         self._seen = 0
         self._greeting = b""
+        self._aside = b""
         self._reading: asyncio.Task[None] | None = None
         self._leaving = False
         self._ended = False
@@ -158,6 +160,11 @@ class EventStream:
         if self._topic is not None and not (self._ended or self.sending.busy):
             self.sending.write(part(COMMENT))
 
+    def tell(self, event: bytes) -> None:
+        """Write an event that is none of the job's, as soon as the reader takes it."""
+        self._aside += event
+        self._catch_up()
+
     def drain(self) -> None:
         """End after what is being written; the reader resumes elsewhere by its `Last-Event-ID`."""
         self._leaving = True
@@ -177,6 +184,11 @@ class EventStream:
         """
         if self._topic is None or self._ended or self.sending.busy or self._reading:
             return
+        if self._aside:
+            self.sending.write(part(self._aside))
+            self._aside = b""
+            if self.sending.busy:
+                return
         missed = self._topic.since(self._seen)
         if missed:
             self._push(missed)

@@ -89,6 +89,15 @@ class StatusWatch:
             topic = await self._load(job_id)
         return topic and topic.snapshot
 
+    async def read(self, job_id: str) -> Snapshot | None:
+        """Read a job as one is read that is not known here, though it may be; None where there is no such job.
+
+        Raises:
+            Unavailable: the primary does not answer.
+        """
+        topic = await self._load(job_id)
+        return topic and topic.snapshot
+
     async def at_least(self, job_id: str, version: int) -> Snapshot | None:
         """Like `get`, for a caller who has seen `version`: a snapshot that knows less asks the primary once.
 

@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
+from polling_api.api.admission import Admission
 from polling_api.api.answers import VARY
 from polling_api.api.cursors import Cursor, Cursors
-from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.api.ownership import Ownership, no_such_job
+from polling_api.domain.caller import Scope
 from polling_api.errors import BadRequest
 from polling_api.representation import progress_document, timestamp
 from polling_api.store.endings import HistoryEntry
-from polling_api.watch import StatusWatch
 
 HistoryPage = Callable[[str, int, int], Awaitable[list[HistoryEntry]]]
 
@@ -22,27 +23,29 @@ class HistoryEndpoint:
     """Pages through the versions of one job.
 
     Args:
-        watch: the snapshots.
+        ownership: finds the job for whoever asks.
         page: reads the versions of a job after one of them, at most so many.
         base: the path of the set this endpoint belongs to.
         cursors: by which pages follow one another.
     """
 
-    def __init__(self, watch: StatusWatch, page: HistoryPage, base: str, cursors: Cursors) -> None:
-        self._watch = watch
+    def __init__(self, ownership: Ownership, page: HistoryPage, base: str, cursors: Cursors) -> None:
+        self._ownership = ownership
         self._page = page
         self._base = base
         self._cursors = cursors
 
-    async def __call__(self, job_id: str, cursor: str | None, limit: int) -> Response:
+    async def __call__(self, admission: Admission, job_id: str, cursor: str | None, limit: int) -> Response:
         """Answer with the first versions, or those after `cursor`, at most `limit` of them.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
+            Refused: the caller's token does not allow it.
             BadRequest: the cursor is not one of this job's.
         """
-        await seen_job(self._watch, job_id)
-        cursors = self._cursors.bound_to("history", job_id)
+        caller = admission.caller
+        await self._ownership.find(caller, job_id, Scope.STATUS)
+        cursors = self._cursors.bound_to("history", caller.client_id or "", job_id)
         # One more than asked for tells whether there are more, without counting.
         entries = await self._page(job_id, _after(cursor, cursors), limit + 1)
         if not entries:  # every job has a first version, and a cursor leads to a further one: it was deleted just now

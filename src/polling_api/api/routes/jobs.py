@@ -6,7 +6,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
-from polling_api.api.checked import CheckedRoute
+from polling_api.api.admission import admission_of
+from polling_api.api.admission import Door
+from polling_api.api.checked import behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
@@ -100,14 +102,15 @@ async def _many_events_documentation(
     """
 
 
-def jobs_router(base: str, endpoints: JobsEndpoints) -> APIRouter:
+def jobs_router(base: str, endpoints: JobsEndpoints, door: Door) -> APIRouter:
     """The routes of one set of endpoints.
 
     Args:
         base: the set's path.
         endpoints: what answers.
+        door: says who asks.
     """
-    router = APIRouter(prefix=base, tags=["jobs"], route_class=CheckedRoute)
+    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door))
     _add_submit(router, endpoints.submit)
     _add_hot_reads(router, endpoints)
     _add_pages(router, endpoints)
@@ -180,12 +183,13 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         summary="Read a job's history",
     )
     async def read_history(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
         job_id: JobId,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """Every version of the job, in order, and when it was made; also of a job that has not ended."""
-        return await endpoints.history(job_id, cursor, limit)
+        return await endpoints.history(admission_of(request.scope), job_id, cursor, limit)
 
     @router.api_route(
         "/{job_id}/results",
@@ -195,12 +199,13 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         summary="Read results",
     )
     async def read_results(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
         job_id: JobId,
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(job_id, after, limit)
+        return await endpoints.results(request.scope, job_id, after, limit)
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
@@ -211,17 +216,17 @@ def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.CANCEL,
         summary="Cancel a job",
     )
-    async def cancel_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def cancel_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Ask for the job's end, as often as you like; what is done by then is kept, and told in the results.
 
         A job that has not been handed to the provider is `cancelled` at once. Any other is `cancelling` until the
         provider has confirmed, and may have succeeded by then.
         """
-        return await endpoints.cancel(job_id)
+        return await endpoints.cancel(admission_of(request.scope), job_id)
 
     @router.delete(
         "/{job_id}", status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
     )
-    async def delete_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def delete_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""
-        return await endpoints.delete(job_id)
+        return await endpoints.delete(admission_of(request.scope), job_id)

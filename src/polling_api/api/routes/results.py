@@ -8,8 +8,11 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
+from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
-from polling_api.api.ownership import seen_job
+from polling_api.api.ownership import Ownership
+from polling_api.domain.caller import Caller
+from polling_api.domain.caller import Scope as Needed
 from polling_api.domain.job import Job
 from polling_api.errors import Conflict, Gone
 from polling_api.store.results import StoredResult
