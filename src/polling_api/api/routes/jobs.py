@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
+from polling_api.api.addresses import ONE_JOB
 from polling_api.api.checked import CheckedRoute
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
@@ -138,7 +139,6 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
 
 
 def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
-    # Before all that have an id in this place, of which "events" is none.
     router.add_api_route(
         "/events",
         HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
@@ -150,7 +150,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         route_class_override=HotRoute,
     )
     router.add_api_route(
-        "/{job_id}",
+        ONE_JOB,
         HotEndpoint(endpoints.status, _status_documentation),
         methods=READ,
         name="read_job",
@@ -160,7 +160,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         route_class_override=HotRoute,
     )
     router.add_api_route(
-        "/{job_id}/events",
+        f"{ONE_JOB}/events",
         HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
         methods=READ,
         name="follow_job",
@@ -173,7 +173,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.api_route(
-        "/{job_id}/history",
+        f"{ONE_JOB}/history",
         methods=READ,
         response_model=HistoryDocument,
         responses=documents.HISTORY,
@@ -188,7 +188,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         return await endpoints.history(job_id, cursor, limit)
 
     @router.api_route(
-        "/{job_id}/results",
+        f"{ONE_JOB}/results",
         methods=READ,
         response_model=ResultListDocument,
         responses=documents.RESULTS,
@@ -205,7 +205,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.post(
-        "/{job_id}/cancel",
+        f"{ONE_JOB}/cancel",
         status_code=202,
         response_model=JobDocument,
         responses=documents.CANCEL,
@@ -220,7 +220,7 @@ def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
         return await endpoints.cancel(job_id)
 
     @router.delete(
-        "/{job_id}", status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
+        ONE_JOB, status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
     )
     async def delete_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""
