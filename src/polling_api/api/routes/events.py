@@ -1,22 +1,21 @@
 """`GET` of a job's events: Server-Sent Events with replay. Hot: a held stream costs one small object."""
 
 import re
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.answers import Answer
 from polling_api.api.held import Holding, send_whole
+from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import no_such_job, visible
-from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.streaming import HEADERS, EventStream, KeepAlive
 from polling_api.domain.job import JOB_ID
-from polling_api.errors import PollingError, Unavailable
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
-SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
 
 
 class EventsEndpoint:
@@ -31,21 +30,13 @@ class EventsEndpoint:
 
     def __init__(self, watch: StatusWatch, holding: Holding, keep_alive: KeepAlive, form: Form) -> None:
         self._watch = watch
-        self._holding = holding
-        self._keep_alive = keep_alive
+        self._streams = OpenStreams(holding, keep_alive)
         self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._holding.draining:
-            raise going_away()
+        self._streams.require_staying()
         job_id = scope["path_params"]["job_id"]
         if not JOB_ID.fullmatch(job_id):
             raise no_such_job()
@@ -74,19 +65,7 @@ class EventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            with self._holding.holds(stream, "stream"):
-                slot = self._keep_alive.add(stream)
-                try:
-                    stream.begin(topic, seen)
-                    self._holding.catch_up(stream)
-                    await stream.sending.until_gone(receive)
-                finally:
-                    self._keep_alive.discard(stream, slot)
-
-
-def going_away() -> Unavailable:
-    """The refusal of streams that would be ended at once."""
-    return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
+            await self._streams.hold(stream, partial(stream.begin, topic, seen), receive)
 
 
 def last_event_id(scope: Scope) -> str:

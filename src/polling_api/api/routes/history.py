@@ -2,14 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 
-import orjson
 from starlette.responses import Response
 
-from polling_api.api.answers import VARY
 from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.api.pages import page_of
 from polling_api.errors import BadRequest
 from polling_api.representation import progress_document, timestamp
 from polling_api.store.endings import HistoryEntry
@@ -43,25 +41,17 @@ class HistoryEndpoint:
         """
         await seen_job(self._watch, job_id)
         cursors = self._cursors.bound_to("history", job_id)
-        # One more than asked for tells whether there are more, without counting.
         entries = await self._page(job_id, _after(cursor, cursors), limit + 1)
         if not entries:  # every job has a first version, and a cursor leads to a further one: it was deleted just now
             raise no_such_job()
-        more, entries = len(entries) > limit, entries[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        following = cursors.at([entries[-1].version]) if more else None
-        if following is not None:
-            query = urlencode({"cursor": following, "limit": limit})
-            headers["link"] = f'<{self._base}/{job_id}/history?{query}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [history_document(entry) for entry in entries],
-                "has_more": more,
-                "next_cursor": following,
-            }
+        return page_of(
+            f"{self._base}/{job_id}/history",
+            entries,
+            limit,
+            shown=history_document,
+            parameter="cursor",
+            place=lambda entry: cursors.at([entry.version]),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
 
 def history_document(entry: HistoryEntry) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from starlette.responses import Response
 
-from polling_api.api.answers import VARY
 from polling_api.api.ownership import seen_job
+from polling_api.api.pages import page_of
 from polling_api.domain.job import Job
 from polling_api.errors import Conflict, Gone
 from polling_api.store.results import StoredResult
@@ -41,23 +40,14 @@ class ResultsEndpoint:
             Gone: its results were deleted by plan.
         """
         job = await self._finished(job_id)
-        # One more than asked for tells whether there are more, without counting.
-        items = await self._page(job, after, limit + 1)
-        more, items = len(items) > limit, items[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        next_after = items[-1].index if more else None
-        if next_after is not None:
-            following = urlencode({"after": next_after, "limit": limit})
-            headers["link"] = f'<{self._base}/{job_id}/results?{following}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [result_document(item) for item in items],
-                "has_more": more,
-                "next_cursor": None if next_after is None else str(next_after),
-            }
+        return page_of(
+            f"{self._base}/{job_id}/results",
+            await self._page(job, after, limit + 1),
+            limit,
+            shown=result_document,
+            parameter="after",
+            place=lambda item: str(item.index),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
     async def _finished(self, job_id: str) -> Job:
         job = (await seen_job(self._watch, job_id)).job
