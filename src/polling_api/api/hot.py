@@ -76,7 +76,7 @@ class HotRoute(CheckedRoute):
         """Hand the request over as it is; other methods are refused as on every route."""
         if scope["method"] not in self.methods:
             return super().handle(scope, receive, send)
-        scope["polling.route"] = self.path
+        scope["polling.route"] = self.path_format
         self.require_acceptable(scope)
         assert isinstance(self.endpoint, HotEndpoint)  # noqa: S101 - who adds another kind finds out at the first request
         return self.endpoint.serve(scope, receive, send)

@@ -118,4 +118,4 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
 
 def _route_of(scope: Scope) -> str:
     route: Any = scope.get("route")
-    return getattr(route, "path", "none")
+    return getattr(route, "path_format", "none")

@@ -1,24 +1,22 @@
 """`GET` of a job's events: Server-Sent Events with replay. Hot: a held stream costs one small object."""
 
 import re
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission, Door
-from polling_api.api.answers import NO_STORE, VARY, Answer
-from polling_api.api.held import Holding, send_whole
-from polling_api.api.lapsing import Lapsing
+from polling_api.api.answers import Answer
+from polling_api.api.held import send_whole
+from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
-from polling_api.api.streaming import HEADERS, EventStream, KeepAlive
+from polling_api.api.streaming import HEADERS, EventStream
 from polling_api.domain.caller import Scope as Needed
-from polling_api.errors import PollingError, Unavailable
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
-SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
 
 
 class EventsEndpoint:
@@ -28,53 +26,35 @@ class EventsEndpoint:
         door: says who asks.
         ownership: finds the job for whoever it is.
         watch: the snapshots.
-        holding: counts the streams.
-        keep_alive: writes comments into silent ones.
-        lapsing: ends those whose readers' credentials end.
+        streams: holds them.
         form: of the set this endpoint belongs to.
     """
 
     def __init__(
-        self,
-        door: Door,
-        ownership: Ownership,
-        watch: StatusWatch,
-        holding: Holding,
-        keep_alive: KeepAlive,
-        lapsing: Lapsing,
-        form: Form,
+        self, door: Door, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form
     ) -> None:
         self._door = door
         self._ownership = ownership
         self._watch = watch
-        self._holding = holding
-        self._keep_alive = keep_alive
-        self._lapsing = lapsing
+        self._streams = streams
         self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         admission = await self._door.admit(scope, receive)
-        if self._holding.draining:
-            raise going_away()
+        self._streams.require_staying()
         seen = _version(last_event_id(scope))
         stream = EventStream(self._watch, self._form, scope, send)
         job_id = scope["path_params"]["job_id"]
-        topics = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
-        if not topics:
+        followed = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
+        if not followed:
             raise no_such_job()
         try:
-            await self._stream(stream, topics[job_id], seen, admission, scope, receive, send)
+            await self._stream(stream, followed[job_id], seen, admission, scope, receive, send)
         finally:
             stream.end()
-            self._ownership.unfollow_all(topics, stream)
+            self._ownership.unfollow_all(followed, stream)
 
     async def _stream(
         self,
@@ -97,19 +77,7 @@ class EventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            with self._holding.holds(stream, "stream"), self._lapsing.ends(stream, admission):
-                slot = self._keep_alive.add(stream)
-                try:
-                    stream.begin(topic, seen)
-                    self._holding.catch_up(stream)
-                    await stream.sending.until_gone(receive)
-                finally:
-                    self._keep_alive.discard(stream, slot)
-
-
-def going_away() -> Unavailable:
-    """The refusal of streams that would be ended at once."""
-    return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
+            await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, receive)
 
 
 def last_event_id(scope: Scope) -> str:

@@ -2,15 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 
-import orjson
 from starlette.responses import Response
 
 from polling_api.api.admission import Admission
-from polling_api.api.answers import VARY
 from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.ownership import Ownership, no_such_job
+from polling_api.api.pages import page_of
 from polling_api.domain.caller import Scope
 from polling_api.errors import BadRequest
 from polling_api.representation import progress_document, timestamp
@@ -46,25 +44,17 @@ class HistoryEndpoint:
         caller = admission.caller
         await self._ownership.find(caller, job_id, Scope.STATUS)
         cursors = self._cursors.bound_to("history", caller.client_id or "", job_id)
-        # One more than asked for tells whether there are more, without counting.
         entries = await self._page(job_id, _after(cursor, cursors), limit + 1)
         if not entries:  # every job has a first version, and a cursor leads to a further one: it was deleted just now
             raise no_such_job()
-        more, entries = len(entries) > limit, entries[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        following = cursors.at([entries[-1].version]) if more else None
-        if following is not None:
-            query = urlencode({"cursor": following, "limit": limit})
-            headers["link"] = f'<{self._base}/{job_id}/history?{query}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [history_document(entry) for entry in entries],
-                "has_more": more,
-                "next_cursor": following,
-            }
+        return page_of(
+            f"{self._base}/{job_id}/history",
+            entries,
+            limit,
+            shown=history_document,
+            parameter="cursor",
+            place=lambda entry: cursors.at([entry.version]),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
 
 def history_document(entry: HistoryEntry) -> dict[str, Any]:

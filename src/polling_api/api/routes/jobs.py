@@ -6,8 +6,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
-from polling_api.api.admission import admission_of
-from polling_api.api.admission import Door
+from polling_api.api.addresses import ONE_JOB
+from polling_api.api.admission import Door, admission_of
 from polling_api.api.checked import behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
@@ -141,7 +141,6 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
 
 
 def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
-    # Before all that have an id in this place, of which "events" is none.
     router.add_api_route(
         "/events",
         HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
@@ -153,7 +152,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         route_class_override=HotRoute,
     )
     router.add_api_route(
-        "/{job_id}",
+        ONE_JOB,
         HotEndpoint(endpoints.status, _status_documentation),
         methods=READ,
         name="read_job",
@@ -163,7 +162,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         route_class_override=HotRoute,
     )
     router.add_api_route(
-        "/{job_id}/events",
+        f"{ONE_JOB}/events",
         HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
         methods=READ,
         name="follow_job",
@@ -176,7 +175,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.api_route(
-        "/{job_id}/history",
+        f"{ONE_JOB}/history",
         methods=READ,
         response_model=HistoryDocument,
         responses=documents.HISTORY,
@@ -192,7 +191,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         return await endpoints.history(admission_of(request.scope), job_id, cursor, limit)
 
     @router.api_route(
-        "/{job_id}/results",
+        f"{ONE_JOB}/results",
         methods=READ,
         response_model=ResultListDocument,
         responses=documents.RESULTS,
@@ -205,12 +204,12 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         limit: Limit = 100,
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(request.scope, job_id, after, limit)
+        return await endpoints.results(admission_of(request.scope), job_id, after, limit)
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.post(
-        "/{job_id}/cancel",
+        f"{ONE_JOB}/cancel",
         status_code=202,
         response_model=JobDocument,
         responses=documents.CANCEL,
@@ -225,7 +224,7 @@ def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
         return await endpoints.cancel(admission_of(request.scope), job_id)
 
     @router.delete(
-        "/{job_id}", status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
+        ONE_JOB, status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
     )
     async def delete_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""

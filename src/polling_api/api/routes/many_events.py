@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission, Door
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
-from polling_api.api.held import Holding, send_whole
-from polling_api.api.lapsing import Lapsing
+from polling_api.api.held import send_whole
 from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
+from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.problems import problem
 from polling_api.api.requests import query
-from polling_api.api.routes.events import SEEN_THE_END, going_away, last_event_id
-from polling_api.api.streaming import HEADERS, KeepAlive
+from polling_api.api.routes.events import last_event_id
+from polling_api.api.streaming import HEADERS
 from polling_api.domain.caller import Scope as Needed
-from polling_api.errors import FieldError, Invalid, PollingError
+from polling_api.errors import FieldError, Invalid
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
@@ -31,9 +31,7 @@ class ManyEventsEndpoint:
         door: says who asks.
         ownership: finds the jobs for whoever it is.
         watch: the snapshots.
-        holding: counts the streams.
-        keep_alive: writes comments into silent ones.
-        lapsing: ends those whose readers' credentials end.
+        streams: holds them.
         form: of the set this endpoint belongs to.
         cursors: by which readers resume.
     """
@@ -43,33 +41,22 @@ class ManyEventsEndpoint:
         door: Door,
         ownership: Ownership,
         watch: StatusWatch,
-        holding: Holding,
-        keep_alive: KeepAlive,
-        lapsing: Lapsing,
+        streams: OpenStreams,
         form: Form,
         cursors: Cursors,
     ) -> None:
         self._door = door
         self._ownership = ownership
         self._watch = watch
-        self._holding = holding
-        self._keep_alive = keep_alive
-        self._lapsing = lapsing
+        self._streams = streams
         self._form = form
         self._cursors = cursors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         admission = await self._door.admit(scope, receive)
-        if self._holding.draining:
-            raise going_away()
+        self._streams.require_staying()
         ids = asked_ids(query(scope).get("ids", []))
         cursor = self._cursors.bound_to("events", admission.caller.client_id or "", *sorted(ids))
         seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
@@ -101,14 +88,7 @@ class ManyEventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            with self._holding.holds(stream, "stream"), self._lapsing.ends(stream, admission):
-                slot = self._keep_alive.add(stream)
-                try:
-                    stream.begin(topics, known)
-                    self._holding.catch_up(stream)
-                    await stream.sending.until_gone(receive)
-                finally:
-                    self._keep_alive.discard(stream, slot)
+            await self._streams.hold(stream, partial(stream.begin, topics, known), admission, receive)
 
     async def _ask_primary_of_later(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
         """A reader who has seen more than this node knows is not wrong before the primary says so."""
