@@ -98,7 +98,7 @@ def monitor(*, lifeline: Lifeline = False) -> None:
             "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
             "by `serve` and `run`, which bring a monitor too."
         )
-    from polling_api.app import run_monitor
+    from polling_api.app.monitoring import run_monitor
 
     asyncio.run(_until_signal(run_monitor(settings)))
 
@@ -146,7 +146,7 @@ def openapi(
     path: Annotated[Path, typer.Option(help="Where the document is kept.")] = Path("openapi.json"),
 ) -> None:
     """Write the OpenAPI document, or check that the one in the repository is current."""
-    from polling_api.app import openapi_document
+    from polling_api.app.service import openapi_document
 
     document = openapi_document()
     if not check:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from polling_api.app import openapi_document
+from polling_api.app.service import openapi_document
 
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "SEARCH")

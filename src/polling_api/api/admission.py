@@ -16,9 +16,8 @@ ADMISSION = "polling.admission"  # of the scope
 RETRY_AFTER = 2  # seconds: a restart of Redis or a failover of Postgres takes a few
 
 
-def never() -> bool:
+def never() -> None:
     """That an admission without a key does not end."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,14 @@ class Admission:
     Attributes:
         caller: who it is.
         doubt: why it cannot be said for certain now that the key is good and the request new; empty where it can.
-        lapsed: whether what let the caller in has ended since; asked again while an answer is held.
+        lapsed: the refusal that the caller would be given now, where what let it in has ended since; asked while an
+            answer is held.
         receive: in place of the server's, where the body has to be what was signed.
     """
 
     caller: Caller = ANYBODY
     doubt: str = ""
-    lapsed: Callable[[], bool] = never
+    lapsed: Callable[[], Unauthenticated | None] = never
     receive: Receive | None = None
 
     def certain(self) -> Caller:

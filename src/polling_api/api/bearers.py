@@ -51,20 +51,25 @@ class BearersDoor:
         token = presented_token(scope)
         if token is None:
             return _ANYBODY
+        grant = self._good(token)
+        doubt = "It cannot be said now whether the access token has been revoked." if self._ends.stale else ""
+        return Admission(Caller(grant.client_id, grant.key_id, grant), doubt, partial(self._lapsed, token))
+
+    def _good(self, token: str) -> Grant:
         try:
             grant = self._verified(token)
         except InvalidToken as error:
             raise invalid_token(str(error)) from None
         if self._ends.ended(grant.key_id):
             raise invalid_token("The access token has ended with the key that made it.")
-        doubt = "It cannot be said now whether the access token has been revoked." if self._ends.stale else ""
-        return Admission(Caller(grant.client_id, grant.key_id, grant), doubt, partial(self._lapsed, token))
+        return grant
 
-    def _lapsed(self, token: str) -> bool:
+    def _lapsed(self, token: str) -> Unauthenticated | None:
         try:
-            return self._ends.ended(self._verified(token).key_id)
-        except InvalidToken:
-            return True
+            self._good(token)
+        except Unauthenticated as refusal:
+            return refusal
+        return None
 
 
 def presented_token(scope: Scope) -> str | None:

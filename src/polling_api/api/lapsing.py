@@ -60,7 +60,7 @@ class Lapsing:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             for number, (stream, admission) in enumerate(tuple(self._streams.items())):
-                if stream in self._streams and admission.lapsed():
+                if stream in self._streams and admission.lapsed() is not None:
                     stream.drain()
                 if number % LOOKED_AT_ONCE == 0:
                     await asyncio.sleep(0)

@@ -37,9 +37,7 @@ class OpenStreams:
         if self._holding.draining:
             raise Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
-    async def hold(
-        self, stream: OpenStream, begin: Callable[[], None], admission: Admission, receive: Receive
-    ) -> None:
+    async def hold(self, stream: OpenStream, begin: Callable[[], None], admission: Admission, receive: Receive) -> None:
         """Have `begin` write a stream's beginning, and return once its reader has gone or it has ended."""
         with self._holding.holds(stream, "stream"), self._lapsing.ends(stream, admission):
             slot = self._keep_alive.add(stream)

@@ -1,7 +1,7 @@
 """Who may see which job: the one place that decides it.
 
-A job of somebody else's is answered like one that is missing, in bytes and in time: by a negative entry of the caller's,
-or by the same read of the primary, whatever this process knows of the job already.
+A job of somebody else's is answered like one that is missing, in bytes and in time: by a negative entry of the
+caller's, or by the same read of the primary, whatever this process knows of the job already.
 """
 
 import asyncio
@@ -78,9 +78,7 @@ class Ownership:
         followed = await self._watch.follow_all([job_id for job_id in asked if job_id not in foreign], follower)
         try:
             await asyncio.gather(*map(self._watch.read, foreign))
-            seen = {
-                job_id: topic for job_id, topic in followed.items() if topic.snapshot and caller.sees(topic.snapshot.job)
-            }
+            seen = {job_id: topic for job_id, topic in followed.items() if _shows(topic, caller)}
             for topic in seen.values():
                 require_scope(caller, scope, topic.snapshot)
             denied = [job_id for job_id in asked if job_id not in seen]
@@ -115,7 +113,11 @@ class Ownership:
 
     def _is_known_foreign(self, caller: Caller, job_id: str) -> bool:
         topic = self._watch.live(job_id)
-        return topic is not None and topic.snapshot is not None and not caller.sees(topic.snapshot.job)
+        return topic is not None and not _shows(topic, caller)
+
+
+def _shows(topic: Topic, caller: Caller) -> bool:
+    return topic.snapshot is not None and caller.sees(topic.snapshot.job)
 
 
 def require_scope(caller: Caller, scope: Scope | None, snapshot: Snapshot | None) -> None:
@@ -129,9 +131,7 @@ def require_scope(caller: Caller, scope: Scope | None, snapshot: Snapshot | None
         challenge = b'Bearer realm="polling-api", error="insufficient_scope"'
         if scope:
             challenge += b', scope="%b"' % scope.encode()
-        raise Refused(
-            f"This takes {needed}.", code="insufficient_scope", challenges=[(b"www-authenticate", challenge)]
-        )
+        raise Refused(f"This takes {needed}.", code="insufficient_scope", challenges=[(b"www-authenticate", challenge)])
 
 
 def no_such_job() -> NotFound:

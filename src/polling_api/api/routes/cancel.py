@@ -29,9 +29,7 @@ class CancelEndpoint:
         form: of the set this endpoint belongs to.
     """
 
-    def __init__(
-        self, ownership: Ownership, watch: StatusWatch, cancel: Cancel, publish: Publish, form: Form
-    ) -> None:
+    def __init__(self, ownership: Ownership, watch: StatusWatch, cancel: Cancel, publish: Publish, form: Form) -> None:
         self._ownership = ownership
         self._watch = watch
         self._cancel = cancel

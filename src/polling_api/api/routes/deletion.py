@@ -26,9 +26,7 @@ class DeleteEndpoint:
         publish_gone: tells everybody of deleted jobs.
     """
 
-    def __init__(
-        self, ownership: Ownership, watch: StatusWatch, delete: Delete, publish_gone: PublishGone
-    ) -> None:
+    def __init__(self, ownership: Ownership, watch: StatusWatch, delete: Delete, publish_gone: PublishGone) -> None:
         self._ownership = ownership
         self._watch = watch
         self._delete = delete

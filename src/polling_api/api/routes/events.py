@@ -30,9 +30,7 @@ class EventsEndpoint:
         form: of the set this endpoint belongs to.
     """
 
-    def __init__(
-        self, door: Door, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form
-    ) -> None:
+    def __init__(self, door: Door, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form) -> None:
         self._door = door
         self._ownership = ownership
         self._watch = watch

@@ -90,8 +90,8 @@ class StatusEndpoint:
         scope["polling.transport"] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
-            if admission.lapsed():
-                return problem(ended_meanwhile(), scope)
+            if (refusal := admission.lapsed()) is not None:
+                return problem(refusal, scope)
             if present is None:
                 return problem(no_such_job(), scope)
             if not reached(present.job) and self._watch.live(present.job.id) is None:
