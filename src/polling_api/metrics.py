@@ -54,6 +54,7 @@ GAPS = Counter(
     "polling_hub_gaps", "Times the hub may have missed notices and everything watched was compared.", registry=REGISTRY
 )
 PUBLISHED = Counter("polling_published", "Notices published, by outcome.", ("outcome",), registry=REGISTRY)
+NONCES = Counter("polling_nonces", "Nonces burnt: fresh, used, or unsure (Redis away).", ("fate",), registry=REGISTRY)
 COMPARISONS = Histogram(
     "polling_comparison_seconds", "Comparing all that is watched with the primary.", registry=REGISTRY
 )
