@@ -80,18 +80,39 @@ def presented_token(scope: Scope) -> str | None:
         Unauthenticated: the credentials are of another kind.
     """
     authorization = header(scope, b"authorization")
-    queried = query(scope).get(IN_QUERY) if IN_QUERY.encode() in scope["query_string"] else None
+    queried = _queried_token(scope)
     if queried is None:
         return None if authorization is None else _bearer(authorization)
     if not scope["path"].endswith(_TOKENS_IN_QUERY_AT):
-        raise BadRequest(
-            "An access token in the query is taken on event streams alone: elsewhere it would end up in logs and "
-            "histories. Send it as `Authorization: Bearer`.",
-            code="token_in_query",
-        )
+        raise _token_in_query()
     if authorization is not None or len(queried) > 1:
         raise BadRequest("The access token is given more than once.")
     return queried[0]
+
+
+def refuse_token_in_query(scope: Scope) -> None:
+    """Let a request pass where tokens are of no use, unless it has one in its query.
+
+    Raises:
+        BadRequest: it has (`token_in_query`).
+    """
+    if _queried_token(scope) is not None:
+        raise _token_in_query()
+
+
+def _queried_token(scope: Scope) -> list[str] | None:
+    # Most requests have no query, and of those that have one hardly any has a token: it is looked for before it is
+    # parsed. A name may be percent-encoded.
+    raw = scope["query_string"]
+    return query(scope).get(IN_QUERY) if b"access" in raw or b"%" in raw else None
+
+
+def _token_in_query() -> BadRequest:
+    return BadRequest(
+        "An access token in the query is taken on event streams alone: elsewhere it would end up in logs and "
+        "histories. Send it as `Authorization: Bearer`.",
+        code="token_in_query",
+    )
 
 
 def _bearer(authorization: str) -> str:

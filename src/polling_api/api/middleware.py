@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polling_api import metrics
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
+from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import problem
 from polling_api.api.requests import header
 from polling_api.errors import Misdirected, PollingError
@@ -52,11 +53,13 @@ class Edge:
     Args:
         app: what answers.
         hosts: those whose requests are let through.
+        origins: those whose pages may read answers, and write.
     """
 
-    def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
+    def __init__(self, app: ASGIApp, hosts: AllowedHosts, origins: AllowedOrigins) -> None:
         self._app = app
         self._hosts = hosts
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -64,9 +67,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        correlation_id = scope["polling.correlation_id"] = _correlation_id(scope)
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        request_id = scope["polling.request_id"] = secrets.token_hex(16)
+        correlation_id = scope["polling.correlation_id"] = _correlation_id(scope) or request_id
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id, request_id=request_id)
         correlated = (b"x-correlation-id", correlation_id.encode())
+        origin = origin_of(scope)
+        readable = [] if origin is None else self._origins.headers_for(origin)
         status = 0
 
         async def send_framed(message: Message) -> None:
@@ -74,7 +80,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _tell(scope, status, time.perf_counter() - started)
-                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER]
+                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *readable]
                 if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
                     headers += _GUARDS
                 message = {**message, "headers": headers}
@@ -82,13 +88,16 @@ class Edge:
 
         try:
             host = header(scope, b"host")
-            if self._hosts.allow(host):
-                await self._app(scope, receive, send_framed)
-            else:
-                error = Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
-                await send_whole(problem(error, scope), send_framed)
+            if not self._hosts.allow(host):
+                raise Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
+            if origin is not None:
+                if (preflight := self._origins.preflight(origin, scope)) is not None:
+                    await send_whole(preflight, send_framed)
+                    return
+                self._origins.require_writable(origin, scope)
+            await self._app(scope, receive, send_framed)
         except PollingError as error:
-            # What a hot route refuses on the lane, where no handler of FastAPI's stands.
+            # What is refused here or by a hot route on the lane, where no handler of FastAPI's stands.
             if status:
                 raise
             await send_whole(problem(error, scope), send_framed)
@@ -100,9 +109,10 @@ class Edge:
             await send_whole(problem(error, scope), send_framed)
 
 
-def _correlation_id(scope: Scope) -> str:
+def _correlation_id(scope: Scope) -> str | None:
+    """The caller's own, where it is well formed; otherwise ours stands for it."""
     given = header(scope, b"x-correlation-id")
-    return given if given and _CORRELATION.fullmatch(given) else secrets.token_hex(16)
+    return given if given and _CORRELATION.fullmatch(given) else None
 
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:

@@ -90,10 +90,26 @@ class Ownership:
         self.unfollow_all({job_id: topic for job_id, topic in followed.items() if job_id not in seen}, follower)
         return seen
 
+    async def owned(self, caller: Caller, ids: Collection[str]) -> frozenset[str]:
+        """Those of some jobs that the caller sees; the others are looked for as `find` does.
+
+        Raises:
+            Unavailable: that cannot be said now.
+        """
+        found = await asyncio.gather(*(self._is_owned(caller, job_id) for job_id in ids))
+        return frozenset(job_id for job_id, owned in zip(ids, found, strict=True) if owned)
+
     def unfollow_all(self, topics: Mapping[str, Topic], follower: Follower) -> None:
         """Free what `follow_all` holds."""
         for topic in topics.values():
             self._watch.unfollow(topic, follower)
+
+    async def _is_owned(self, caller: Caller, job_id: str) -> bool:
+        try:
+            await self.find(caller, job_id, None)
+        except NotFound:
+            return False
+        return True
 
     async def _read(self, caller: Caller, job_id: str, *, known: bool) -> Snapshot:
         # What is no id was never given to a job, and is not looked for.

@@ -17,6 +17,7 @@ from polling_api.api.hosts import AllowedHosts
 from polling_api.api.hot import HotLane
 from polling_api.api.middleware import Edge
 from polling_api.api.openapi import document_of
+from polling_api.api.origins import AllowedOrigins
 from polling_api.api.routes import problem_pages
 from polling_api.api.routes.operations import Operations, operations_router
 from polling_api.app import running
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> Service:
     app.include_router(simple)
     app.include_router(operations_router(_operations(core)))
     app.include_router(problem_pages.router)
-    return Service(Edge(HotLane(app, [simple]), AllowedHosts(settings.hosts)), app, core.holding)
+    return Service(Edge(HotLane(app, [simple]), AllowedHosts(settings.hosts), AllowedOrigins(settings.cors_origins)), app, core.holding)
 
 
 def openapi_document() -> str:
