@@ -31,10 +31,11 @@ _RETIRE = (
 def _revoking() -> Update:
     chain = select(keys.c.id).where(keys.c.id == _key_id).cte("chain", recursive=True)
     chain = chain.union(select(keys.c.id).join(chain, keys.c.made_by == chain.c.id))
+    # As an array: of a chain Postgres guesses that it is long, and would read the whole table for it.
+    ids = func.array(select(chain.c.id).scalar_subquery())
     held = (
         select(keys.c.id)
-        .join(chain, keys.c.id == chain.c.id)
-        .where(keys.c.revoked_at.is_(null()))
+        .where(keys.c.id == func.any(ids), keys.c.revoked_at.is_(null()))
         .order_by(keys.c.id)
         .with_for_update(of=keys, key_share=True)
         .cte("held")

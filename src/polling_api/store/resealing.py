@@ -1,19 +1,18 @@
 """Every kept secret sealed anew, when the first master key is another."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Integer, LargeBinary, Text, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store.arrays import Rows
 from polling_api.store.engine import statements
-from polling_api.store.rows import AnyRow
 from polling_api.store.tables import keys
 
 BATCH = 200  # secrets in one statement: their rows are locked for some milliseconds
 
-_PAGE = (
+_READ = (
     select(keys.c.id, keys.c.secret)
     .where(keys.c.id > bindparam("after", type_=Text()))
     .order_by(keys.c.id)
@@ -35,6 +34,14 @@ def _replacing() -> Update:
 
 
 _REPLACE = _replacing()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A secret as it is kept, and the id of the key that it was sealed for."""
+
+    key_id: str
+    sealed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +70,39 @@ async def reseal(
         Unavailable: some may be sealed anew, and some not.
     """
     after, seen, changed = "", 0, 0
-    while rows := await _page(engine, after, batch):
-        after, seen = rows[-1].id, seen + len(rows)
-        sealed = [(row.id, row.secret, resealed(row.id, row.secret)) for row in rows]
-        changed += await _replace(engine, [(key_id, old, new) for key_id, old, new in sealed if new is not None])
+    while some := await read(engine, after=after, limit=batch):
+        after, seen = some[-1].key_id, seen + len(some)
+        anew = [(was, resealed(was.key_id, was.sealed)) for was in some]
+        changed += await replace(engine, [(was, new) for was, new in anew if new is not None])
     return Resealed(seen, changed)
 
 
-async def _page(engine: AsyncEngine, after: str, most: int) -> list[AnyRow]:
-    async with statements(engine) as connection:
-        return list(await connection.execute(_PAGE, {"after": after, "most": most}))
+async def read(engine: AsyncEngine, *, after: str = "", limit: int) -> list[Sealed]:
+    """Read some kept secrets in the order of their keys' ids.
 
-
-async def _replace(engine: AsyncEngine, changes: list[tuple[str, bytes, bytes]]) -> int:
-    if not changes:
-        return 0
-    async with statements(engine) as connection:
-        return (await connection.execute(_REPLACE, _change.bind(changes))).rowcount
-
-
-async def a_sealed_secret(engine: AsyncEngine) -> tuple[str, bytes] | None:
-    """Any key's id and sealed secret, to try whether the master keys are the right ones; None where there is no key.
+    Args:
+        engine: the primary's.
+        after: the id after which to begin.
+        limit: at most so many.
 
     Raises:
         Unavailable: the database did not answer.
     """
-    rows = await _page(engine, "", 1)
-    return (rows[0].id, rows[0].secret) if rows else None
+    async with statements(engine) as connection:
+        return [Sealed(*row) for row in await connection.execute(_READ, {"after": after, "most": limit})]
+
+
+async def replace(engine: AsyncEngine, changes: Sequence[tuple[Sealed, bytes]]) -> int:
+    """Replace secrets by what they are sealed as now; one that is not as it was is left as it is.
+
+    Returns:
+        How many were replaced.
+
+    Raises:
+        Unavailable: all or none of them are.
+    """
+    if not changes:
+        return 0
+    async with statements(engine) as connection:
+        rows = ((was.key_id, was.sealed, new) for was, new in changes)
+        return (await connection.execute(_REPLACE, _change.bind(rows))).rowcount
