@@ -31,6 +31,12 @@ READS = Counter(
     ("source",),
     registry=REGISTRY,
 )
+KEY_READS = Counter(
+    "polling_key_reads",
+    "Look-ups of a signing key: live (in memory), primary (Postgres), coalesced (joined a read under way).",
+    ("source",),
+    registry=REGISTRY,
+)
 SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots.", registry=REGISTRY, multiprocess_mode="livesum")
 EVICTIONS = Counter("polling_snapshot_evictions", "Snapshots dropped, by reason.", ("reason",), registry=REGISTRY)
 HELD = Gauge(

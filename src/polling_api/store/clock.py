@@ -21,6 +21,11 @@ def later(moment: ColumnElement[datetime], seconds: ColumnElement[Any]) -> Colum
     return type_coerce(moment + seconds * literal_column("interval '1 second'"), DateTime(timezone=True))
 
 
+def earlier(moment: ColumnElement[datetime], seconds: ColumnElement[Any]) -> ColumnElement[datetime]:
+    """`seconds` before `moment`; null where either is."""
+    return later(moment, -seconds)
+
+
 def just_after(moment: ColumnElement[datetime]) -> ColumnElement[datetime]:
     """The least later time that Postgres can tell from `moment`."""
     return type_coerce(moment + literal_column("interval '1 microsecond'"), DateTime(timezone=True))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -31,6 +32,7 @@ metadata = MetaData(
         "pk": "%(table_name)s_pkey",
         "uq": "%(table_name)s_%(column_0_N_name)s_key",
         "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     }
 )
 
@@ -200,4 +202,43 @@ strays = Table(
     Column("line", Text, nullable=False, comment="the beginning of what was told"),
     PrimaryKeyConstraint("job_id", "number"),
     CheckConstraint(_one_of("kind", frozenset(StrayKind)), name="kind"),
+)
+
+# Clients and keys are few, and stay: what was done with a key that has ended can still be told.
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("limits", JSON, comment="null: those of all clients"),
+    Column("api_version", Text, comment="the one that is pinned; null: the newest"),
+    Index("clients_listed", "created_at", "id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, ForeignKey("clients.id"), nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="as the vault sealed it"),
+    Column(
+        "made_by",
+        Text,
+        ForeignKey("keys.id"),
+        comment="the key that made it, with which it ends; null: the operator",
+    ),
+    Column("created_at", _TIME, nullable=False),
+    Column("granted_until", _TIME, comment="the end it was made with; null: none"),
+    Column("expires_at", _TIME, comment="its end: sooner than granted where another key took its place"),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME, comment="true to the minute"),
+    CheckConstraint("granted_until IS NULL OR expires_at IS NOT NULL AND expires_at <= granted_until", name="granted"),
+    Index("keys_of_client", "client_id", "created_at", "id"),
+    Index("keys_made_by", "made_by", postgresql_where=text("made_by IS NOT NULL")),
+    # What has ended lately is asked every two seconds by every process.
+    Index("keys_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    Index("keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+    # Noting its use moves no indexed column: with room on the page no index is touched (heap-only tuple).
+    postgresql_with={"fillfactor": 80},
 )

@@ -13,8 +13,8 @@ from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
 from polling_api.hub import Notice
 from polling_api.representation import Snapshot
+from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
-from polling_api.watch.coalesce import CoalescedReads
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
@@ -55,8 +55,8 @@ class StatusWatch:
         self._ear = ear
         self._bounds = bounds
         self._topics = Topics(bounds.snapshots)
-        self._reads = CoalescedReads(source.read)
-        self._pasts = CoalescedReads(self._read_pasts)
+        self._reads = CoalescedReads(source.read, metrics.READS)
+        self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
         self._compare_now = asyncio.Event()
         self._rereading: set[asyncio.Task[Topic | None]] = set()
         self._clock = clock
