@@ -77,6 +77,29 @@ STRAYS = Counter(
     ("kind",),
     registry=REGISTRY,
 )
+AUDIT_ROWS = Counter(
+    "polling_audit_rows", "Audit rows committed: single ones, and sums of refusals.", ("kind",), registry=REGISTRY
+)
+AUDIT_COMMITS = Histogram(
+    "polling_audit_commit_seconds", "Writing one group of audit rows.", buckets=_FAST, registry=REGISTRY
+)
+AUDIT_WAITING = Gauge(
+    "polling_audit_waiting", "Audit rows that wait to be written.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+AUDIT_FAILURES = Counter(
+    "polling_audit_failures",
+    "Audit rows that were not written, so that what they tell was refused: late, full, failed.",
+    ("reason",),
+    registry=REGISTRY,
+)
+REFUSALS_FOLDED = Counter(
+    "polling_audit_refusals_folded", "Refusals of callers too many to be told one by one.", registry=REGISTRY
+)
+REFUSALS_LOST = Counter(
+    "polling_audit_refusals_lost",
+    "Refusals that were never recorded: the database was away too long.",
+    registry=REGISTRY,
+)
 
 
 def whole() -> CollectorRegistry:

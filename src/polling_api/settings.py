@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     # Keeping
     results_keep: float = _setting(30 * 86_400, "s", "Results and requests are kept this long after the end.", gt=0)
     jobs_keep: float = _setting(90 * 86_400, "s", "Jobs and their history are kept this long after the end.", gt=0)
+    audit_keep: float = _setting(
+        365 * 86_400, "s", "The audit log is shown this long; a month of it is deleted when all of it is older.", gt=0
+    )
     retention_every: float = _setting(
         60, "s", "How often a monitor deletes what is over; half of the time at most is spent on it.", gt=0
     )

@@ -67,6 +67,16 @@ def ended_meanwhile() -> Unauthenticated:
     return Unauthenticated("The credentials have ended since this request came.", code="invalid_token")
 
 
+async def admitted(door: Door, scope: Scope, receive: Receive) -> Admission:
+    """Have a door say who makes a request, and note it there for all who come after.
+
+    Raises:
+        Unauthenticated, BadRequest, Unavailable: as `Door.admit` does.
+    """
+    admission = scope[ADMISSION] = await door.admit(scope, receive)
+    return admission
+
+
 def admission_of(scope: Scope) -> Admission:
     """What the door of the request's route has found."""
     return scope[ADMISSION]

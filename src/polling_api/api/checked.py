@@ -7,12 +7,13 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.admission import ADMISSION, Door
+from polling_api.api.admission import Door, admitted
 from polling_api.api.negotiation import require_acceptable, require_plain
 from polling_api.api.requests import header
 from polling_api.errors import FieldError, Invalid
 
 NO_CONTENT = 204
+OPERATION = "polling.operation"  # of the scope: the name of the route
 
 
 def behind(door: Door) -> type["CheckedRoute"]:
@@ -47,8 +48,9 @@ class CheckedRoute(APIRoute):
             Invalid: a parameter is repeated.
         """
         if scope["method"] in self.methods:
+            scope[OPERATION] = self.name
             if self.door is not None:
-                admission = scope[ADMISSION] = await self.door.admit(scope, receive)
+                admission = await admitted(self.door, scope, receive)
                 receive = admission.receive or receive
             self.require_acceptable(scope)
             require_plain(header(scope, b"content-encoding"))

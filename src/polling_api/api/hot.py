@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from polling_api.api.checked import CheckedRoute
+from polling_api.api.checked import OPERATION, CheckedRoute
 from polling_api.api.negotiation import JSON
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class HotRoute(CheckedRoute):
         if scope["method"] not in self.methods:
             return super().handle(scope, receive, send)
         scope["polling.route"] = self.path_format
+        scope[OPERATION] = self.name
         self.require_acceptable(scope)
         assert isinstance(self.endpoint, HotEndpoint)  # noqa: S101 - who adds another kind finds out at the first request
         return self.endpoint.serve(scope, receive, send)

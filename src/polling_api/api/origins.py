@@ -80,7 +80,7 @@ def _allowing(origin: bytes) -> tuple[bytes, bytes]:
 
 
 def origin_of(scope: Scope) -> bytes | None:
-    """The origin of the page that makes a request, if it is one; of several, which no browser sends, none that is allowed."""
+    """The origin of the page that makes a request, None where no page does. No browser names several."""
     values = [value for name, value in scope["headers"] if name == b"origin"]
     if len(values) > 1:
         return b", ".join(values)

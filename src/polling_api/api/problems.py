@@ -30,6 +30,7 @@ from polling_api.errors import (
 from polling_api.representation import Headers
 
 PROBLEM_TYPE = b"application/problem+json"
+PROBLEM = "polling.problem"  # of the scope: the code of the problem that answers it
 
 _STATUSES: dict[type[PollingError], HTTPStatus] = {
     BadRequest: HTTPStatus.BAD_REQUEST,
@@ -68,6 +69,7 @@ def problem(error: PollingError, scope: Scope, *, status: int | None = None, hea
         headers: further headers, as `Allow`.
     """
     status = status or status_of(error)
+    scope[PROBLEM] = error.code
     described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers, *error.challenges]
     if error.retry_after is not None:
         described.append((b"retry-after", b"%d" % error.retry_after))

@@ -42,7 +42,13 @@ async def run_monitor(settings: Settings) -> None:
         submit_within=settings.submit_within,
         wake=alarm.ringing,
     )
-    retention = Retention(engine, hub.publish_gone, jobs_keep=settings.jobs_keep, every=settings.retention_every)
+    retention = Retention(
+        engine,
+        hub.publish_gone,
+        jobs_keep=settings.jobs_keep,
+        audit_keep=settings.audit_keep,
+        every=settings.retention_every,
+    )
     telling = running.start([hub.run])
     working = running.start([monitor.run, retention.run])
     try:

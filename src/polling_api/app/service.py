@@ -58,7 +58,11 @@ def create_app(settings: Settings) -> Service:
     app.include_router(simple)
     app.include_router(operations_router(_operations(core)))
     app.include_router(problem_pages.router)
-    return Service(Edge(HotLane(app, [simple]), AllowedHosts(settings.hosts), AllowedOrigins(settings.cors_origins)), app, core.holding)
+    return Service(
+        Edge(HotLane(app, [simple]), AllowedHosts(settings.hosts), AllowedOrigins(settings.cors_origins)),
+        app,
+        core.holding,
+    )
 
 
 def openapi_document() -> str:

@@ -6,6 +6,8 @@ with its versions; its requests and results, which may be many, are queued in `p
 deleted a few at a time. Nobody can see them meanwhile: they are read by way of their job.
 """
 
+import re
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -242,3 +244,33 @@ keys = Table(
     # Noting its use moves no indexed column: with room on the page no index is touched (heap-only tuple).
     postgresql_with={"fillfactor": 80},
 )
+
+# Kept in a partition for each month, which is dropped as a whole: see `audit_partitions`. They come and go with time,
+# and are no part of the schema.
+audit = Table(
+    "audit",
+    metadata,
+    Column("at", _TIME, nullable=False, comment="when it was recorded; of refusals, when their minute began"),
+    Column("id", Text, nullable=False),
+    Column("client_id", Text, comment="whose job, key or token it was about"),
+    Column("actor", Text, nullable=False, comment="who did it"),
+    Column("action", Text, nullable=False),
+    Column("job_id", Text),
+    Column("address", Text, comment="where it came from; null: from several"),
+    Column("outcome", Text, nullable=False, comment="`allowed`, or the code of the problem that was told"),
+    Column("count", Integer, nullable=False, comment="how many times in its minute; 1 for all but refusals"),
+    Column("correlation_id", Text, comment="the caller's"),
+    Column("request_id", Text, comment="ours"),
+    PrimaryKeyConstraint("at", "id"),
+    CheckConstraint("count >= 1", name="count"),
+    # Its owner's pages. What belongs to nobody is read by time alone.
+    Index("audit_of_client", "client_id", "at", "id", postgresql_where=text("client_id IS NOT NULL")),
+    postgresql_partition_by="RANGE (at)",
+)
+
+AUDIT_PARTITION = re.compile(r"audit_(?P<year>\d{4})_(?P<month>\d{2})")
+
+
+def belongs_to_the_schema(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave partitions out where the tables of a database are compared with these (Alembic's `include_name`)."""
+    return kind != "table" or not AUDIT_PARTITION.fullmatch(name or "")

@@ -59,9 +59,7 @@ def _add_whoami(router: APIRouter, endpoint: WhoamiEndpoint) -> None:
 
 
 def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
-    @router.api_route(
-        KEYS, methods=READ, response_model=KeyListDocument, responses=documents.KEYS, summary="List keys"
-    )
+    @router.api_route(KEYS, methods=READ, response_model=KeyListDocument, responses=documents.KEYS, summary="List keys")
     async def list_keys(  # pyright: ignore[reportUnusedFunction]
         request: Request, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:

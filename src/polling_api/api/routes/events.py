@@ -5,7 +5,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.admission import Admission, Door
+from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.held import send_whole
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
@@ -40,7 +40,7 @@ class EventsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        admission = await self._door.admit(scope, receive)
+        admission = await admitted(self._door, scope, receive)
         self._streams.require_staying()
         seen = _version(last_event_id(scope))
         stream = EventStream(self._watch, self._form, scope, send)

@@ -6,7 +6,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.admission import Admission, Door
+from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.held import send_whole
@@ -55,7 +55,7 @@ class ManyEventsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        admission = await self._door.admit(scope, receive)
+        admission = await admitted(self._door, scope, receive)
         self._streams.require_staying()
         ids = asked_ids(query(scope).get("ids", []))
         cursor = self._cursors.bound_to("events", admission.caller.client_id or "", *sorted(ids))

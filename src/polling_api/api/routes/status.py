@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api import answers
-from polling_api.api.admission import Admission, Door
+from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.held import Holding, send_whole
@@ -51,7 +51,7 @@ class StatusEndpoint:
             await send_whole(problem(error, scope), send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        admission = await self._door.admit(scope, receive)
+        admission = await admitted(self._door, scope, receive)
         parameters = query(scope)
         asked = queried_wait(parameters.get("wait", []))
         until = queried_until(parameters.get("until", []))
