@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from polling_api.domain.caller import Scope
 from polling_api.domain.client import LONGEST_LIFE, LONGEST_OVERLAP
@@ -10,7 +11,7 @@ from polling_api.domain.client import LONGEST_LIFE, LONGEST_OVERLAP
 LONGEST_TOKEN_LIFE = 86_400  # seconds: whoever needs a token for longer asks for another
 MOST_JOBS = 100  # named in a token: it goes with every request
 
-_TIME = {"format": "date-time"}
+_TIME: JsonDict = {"format": "date-time"}
 ExpiresAt = Annotated[str | None, Field(description="When it ends by itself.", json_schema_extra=_TIME)]
 
 

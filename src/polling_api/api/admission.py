@@ -62,11 +62,6 @@ class Door(Protocol):
         ...
 
 
-def ended_meanwhile() -> Unauthenticated:
-    """The refusal of a caller whose credentials ended while an answer was held."""
-    return Unauthenticated("The credentials have ended since this request came.", code="invalid_token")
-
-
 async def admitted(door: Door, scope: Scope, receive: Receive) -> Admission:
     """Have a door say who makes a request, and note it there for all who come after.
 

@@ -52,7 +52,12 @@ class SignersDoor:
         return Admission(Caller(key.client_id, key.id), doubt, partial(self._lapsed, key.id), body)
 
     def _lapsed(self, key_id: str) -> Unauthenticated | None:
-        return _refusal(InvalidSignature(Rule.SIGNATURE), has_body=False) if self._ends.ended(key_id) else None
+        return ended_meanwhile() if self._ends.ended(key_id) else None
+
+
+def ended_meanwhile() -> Unauthenticated:
+    """The refusal of a client whose key was good when its request came, and is not any more."""
+    return _refusal(InvalidSignature(Rule.SIGNATURE), has_body=False)
 
 
 def _head_of(scope: Scope) -> RequestHead:

@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,11 +14,17 @@ from polling_api.api.open_streams import OpenStreams
 from polling_api.api.ownership import Ownership
 from polling_api.api.streaming import KeepAlive
 from polling_api.app import connections
-from polling_api.app.running import Part
+from polling_api.app.running import FLUSH_WITHIN, Part
+from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
+from polling_api.resilience.breaker import Breaker, Policy
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
+from polling_api.signing.nonces import RedisNonceStore, SeenNonces, SharedNonces
 from polling_api.signing.tokens import Tokens
+from polling_api.signing.vault import Vault
+from polling_api.store import audit
+from polling_api.store.good_keys import PrimaryKeys
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Absences, Bounds, StatusWatch
 
@@ -37,16 +45,30 @@ class Core:
     ownership: Ownership
     cursors: Cursors
     keyring: Keyring
+    vault: Vault
     tokens: Tokens
+    nonces: SharedNonces
+    audit: AuditLog
+    refusals: Refusals
 
     @property
     def running(self) -> list[Part]:
         """The parts that run beside the requests."""
-        return [self.hub.run, self.watch.run, self.keep_alive.run, self.lapsing.run, self.keyring.run]
+        return [
+            self.hub.run,
+            self.watch.run,
+            self.keep_alive.run,
+            self.lapsing.run,
+            self.keyring.run,
+            self.refusals.run,
+        ]
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Write what waits to be recorded, and give back connections."""
+        await self.refusals.flush(FLUSH_WITHIN)
+        await self.audit.close()
         await self.hub.close()
+        await self.nonces.close()
         await self.engine.dispose()
 
 
@@ -65,6 +87,8 @@ def assemble(settings: Settings) -> Core:
     hub = Hub(transport)
     watch = StatusWatch(PrimarySource(engine), hub, _bounds_of(settings))
     hub.join(watch)
+    vault = Vault(master_keys)
+    record = partial(audit.add, engine)
     holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
@@ -78,8 +102,12 @@ def assemble(settings: Settings) -> Core:
         streams=OpenStreams(holding, keep_alive, lapsing),
         ownership=Ownership(watch, Absences(time.monotonic), time.monotonic),
         cursors=Cursors(master_keys),
-        keyring=Keyring(engine, master_keys),
+        keyring=Keyring(PrimaryKeys(engine), vault),
+        vault=vault,
         tokens=Tokens(master_keys),
+        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(Policy())),
+        audit=AuditLog(record),
+        refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
+from polling_api.api.auditing import RefusalsTold
 from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
 from polling_api.api.hosts import AllowedHosts
@@ -22,7 +23,7 @@ from polling_api.api.routes import problem_pages
 from polling_api.api.routes.operations import Operations, operations_router
 from polling_api.app import running
 from polling_api.app.core import Core, assemble
-from polling_api.app.sets import SIMPLE_SET, simple_set
+from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
 from polling_api.hub import Hub
 from polling_api.settings import Settings
 from polling_api.store import leases
@@ -53,16 +54,17 @@ def create_app(settings: Settings) -> Service:
     # A redirect would send a job's id and its holder to another address, when a slash too many is all that is wrong.
     app = FastAPI(title="Polling API", lifespan=_lifespan(core), redirect_slashes=False)
     app.openapi = partial(document_of, app)
-    add_problem_handlers(app, SIMPLE_SET)
-    simple = simple_set(core)
-    app.include_router(simple)
-    app.include_router(operations_router(_operations(core)))
-    app.include_router(problem_pages.router)
-    return Service(
-        Edge(HotLane(app, [simple]), AllowedHosts(settings.hosts), AllowedOrigins(settings.cors_origins)),
-        app,
-        core.holding,
+    add_problem_handlers(app, [SIMPLE_SET, SIGNED_SET])
+    sets = [simple_set(core), *signed_set(core)]
+    for router in (*sets, operations_router(_operations(core)), problem_pages.router):
+        app.include_router(router)
+    edge = Edge(
+        HotLane(app, sets),
+        AllowedHosts(settings.hosts),
+        AllowedOrigins(settings.cors_origins),
+        RefusalsTold(core.refusals.count),
     )
+    return Service(edge, app, core.holding)
 
 
 def openapi_document() -> str:

@@ -7,21 +7,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.api.admission import Door
 from polling_api.api.bearers import BearersDoor
+from polling_api.api.routes.access_tokens import AccessTokensEndpoint
+from polling_api.api.routes.account import KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.history import HistoryEndpoint
 from polling_api.api.routes.jobs import JobsEndpoints, jobs_router
+from polling_api.api.routes.keys import KeyCalls, KeysEndpoint
 from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
+from polling_api.api.routes.whoami import WhoamiEndpoint
+from polling_api.api.signers import SignersDoor
 from polling_api.api.submission import Rules
 from polling_api.app.core import Core
 from polling_api.domain.job import Job
 from polling_api.representation import Form
 from polling_api.settings import Settings
-from polling_api.store import endings, jobs, results
+from polling_api.signing.verifier import Verifier
+from polling_api.store import clients, endings, jobs, keys, results
 
 SIMPLE_SET = "/api/v1/jobs"
 SIGNED_SET = "/api/v1/batch-status"
@@ -33,6 +39,31 @@ def simple_set(core: Core) -> APIRouter:
     settings = core.settings
     rules = _rules_of(settings, max_batch_bytes=min(settings.max_batch_bytes, settings.anonymous_batch_bytes))
     return jobs_router(SIMPLE_SET, _endpoints(core, SIMPLE_SET, door, rules), door)
+
+
+def signed_set(core: Core) -> list[APIRouter]:
+    """The routes for clients, who sign: the same over their own jobs, and what else clients have."""
+    settings = core.settings
+    verifier = Verifier(core.keyring, core.nonces, authorities=settings.public_authorities)
+    door = SignersDoor(verifier, core.keyring, core.keyring.used)
+    rules = _rules_of(settings, max_batch_bytes=settings.max_batch_bytes)
+    jobs_routes = jobs_router(SIGNED_SET, _endpoints(core, SIGNED_SET, door, rules), door)
+    return [jobs_routes, account_router(_account(core), door)]
+
+
+def _account(core: Core) -> AccountEndpoints:
+    engine = core.engine
+    calls = KeyCalls(
+        make=partial(keys.make, engine),
+        rotate=partial(keys.rotate, engine),
+        revoke=partial(keys.revoke, engine),
+        page=partial(keys.page, engine),
+    )
+    return AccountEndpoints(
+        whoami=WhoamiEndpoint(partial(clients.find, engine), {}),
+        keys=KeysEndpoint(calls, core.vault, core.keyring.revoked, KEYS, core.cursors),
+        access_tokens=AccessTokensEndpoint(core.ownership, core.keyring.find, core.tokens.token_for, core.audit.record),
+    )
 
 
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
@@ -55,7 +86,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         events=EventsEndpoint(door, ownership, watch, core.streams, form),
         many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
-        results=ResultsEndpoint(ownership, partial(_page, engine), base),
+        results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
         cancel=CancelEndpoint(
             ownership,
             watch,

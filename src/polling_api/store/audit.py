@@ -6,15 +6,18 @@ from typing import Any
 from sqlalchemy import DateTime, Float, Integer, Select, Text, bindparam, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from polling_api.domain.audit import Entry, Place, Recorded
+from polling_api.errors import Unavailable
 from polling_api.store import audit_partitions as partitions
 from polling_api.store.arrays import Rows
 from polling_api.store.clock import CLOCK, NOW, database_time, later
 from polling_api.store.engine import statements
 from polling_api.store.rows import AnyRow, storable
 from polling_api.store.tables import audit
+
+RETRY_AFTER = 2  # seconds
 
 _TIME = DateTime(timezone=True)
 
@@ -69,6 +72,21 @@ async def add(engine: AsyncEngine, entries: Sequence[Entry]) -> None:
             raise
         await partitions.make(engine, await database_time(engine))
         await _add(engine, rows)
+
+
+async def add_beside(connection: AsyncConnection, entry: Entry) -> None:
+    """Write an entry in a transaction under way: it is kept if what it tells of is.
+
+    Raises:
+        Unavailable: this month has no partition yet, which is made by whoever writes an entry by itself; nothing of
+            the transaction is kept.
+    """
+    try:
+        await connection.execute(_ADD, _given.bind([_row_of(entry)]))
+    except IntegrityError as error:
+        if not _found_no_partition(error):
+            raise
+        raise Unavailable("The audit log has no place for this moment yet.", retry_after=RETRY_AFTER) from error
 
 
 async def page(

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import DateTime, Integer, Text, bindparam, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.domain.audit import Entry
 from polling_api.domain.client import check_name
+from polling_api.store.audit import add_beside
 from polling_api.store.clock import NOW
 from polling_api.store.engine import statements, transaction
 from polling_api.store.key_rows import KeyRow, NewKey, add
@@ -38,8 +40,10 @@ _place = tuple_(bindparam("at", type_=DateTime(timezone=True)), bindparam("id", 
 _NEXT_PAGE = _PAGE.where(tuple_(clients.c.created_at, clients.c.id) > _place)
 
 
-async def create(engine: AsyncEngine, client_id: str, name: str, first: NewKey) -> tuple[Client, KeyRow]:
-    """Make a client with its first key, which has no end.
+async def create(
+    engine: AsyncEngine, client_id: str, name: str, first: NewKey, *, entry: Entry
+) -> tuple[Client, KeyRow]:
+    """Make a client with its first key, which has no end, and tell the audit log by `entry`, in one transaction.
 
     Raises:
         Invalid: the name breaks its rule.
@@ -48,7 +52,9 @@ async def create(engine: AsyncEngine, client_id: str, name: str, first: NewKey) 
     check_name(name)
     async with transaction(engine) as connection:
         row = (await connection.execute(_CREATE, {"client_id": client_id, "given": name})).one()
-        return Client(*row), await add(connection, client_id, first)
+        key = await add(connection, client_id, first)
+        await add_beside(connection, entry)
+        return Client(*row), key
 
 
 async def find(engine: AsyncEngine, client_id: str) -> Client | None:

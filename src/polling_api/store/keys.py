@@ -6,6 +6,8 @@ from datetime import datetime
 from sqlalchemy import DateTime, Float, Integer, Text, Update, bindparam, func, null, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.domain.audit import Entry
+from polling_api.store.audit import add_beside
 from polling_api.store.clock import NOW, later
 from polling_api.store.engine import statements
 from polling_api.store.key_rows import TOLD, KeyRow, NewKey, add, good_key, key_row, keys_beside, keys_of
@@ -56,7 +58,13 @@ _NEXT_PAGE = _PAGE.where(tuple_(keys.c.created_at, keys.c.id) < _place)
 
 
 async def make(
-    engine: AsyncEngine, client_id: str, new: NewKey, *, expires_in: float | None = None, made_by: str | None = None
+    engine: AsyncEngine,
+    client_id: str,
+    new: NewKey,
+    *,
+    entry: Entry,
+    expires_in: float | None = None,
+    made_by: str | None = None,
 ) -> KeyRow:
     """Make a key for a client.
 
@@ -64,6 +72,7 @@ async def make(
         engine: the primary's.
         client_id: the client.
         new: the key.
+        entry: what the audit log is told, in the same transaction.
         expires_in: seconds until its end; None for no end of its own.
         made_by: the key that makes it, which it does not outlive; None for the operator.
 
@@ -74,7 +83,9 @@ async def make(
     """
     async with keys_of(engine, client_id) as connection:
         not_after = (await good_key(connection, client_id, made_by)).expires_at if made_by else None
-        return await add(connection, client_id, new, made_by=made_by, expires_in=expires_in, not_after=not_after)
+        row = await add(connection, client_id, new, made_by=made_by, expires_in=expires_in, not_after=not_after)
+        await add_beside(connection, entry)
+        return row
 
 
 async def rotate(
@@ -83,6 +94,7 @@ async def rotate(
     new: NewKey,
     *,
     overlap: float,
+    entry: Entry,
     client_id: str | None = None,
     by: str | None = None,
 ) -> KeyRow:
@@ -97,6 +109,7 @@ async def rotate(
         key_id: the old key.
         new: the new one.
         overlap: seconds in which both are good.
+        entry: what the audit log is told, in the same transaction.
         client_id: the client whose key it has to be; None for the operator, who may rotate any.
         by: the key that asks for it; None for the operator.
 
@@ -112,15 +125,18 @@ async def rotate(
             maker = await good_key(connection, owner, by)
             made_by, not_after = by, _earlier(not_after, maker.expires_at)
         await connection.execute(_RETIRE, {"key_id": key_id, "overlap": overlap})
-        return await add(connection, owner, new, made_by=made_by, not_after=not_after)
+        row = await add(connection, owner, new, made_by=made_by, not_after=not_after)
+        await add_beside(connection, entry)
+        return row
 
 
-async def revoke(engine: AsyncEngine, key_id: str, *, client_id: str | None = None) -> set[str]:
+async def revoke(engine: AsyncEngine, key_id: str, *, entry: Entry, client_id: str | None = None) -> set[str]:
     """End a key at once, and with it those that it has made, and those that they have, and so on.
 
     Args:
         engine: the primary's.
         key_id: the key.
+        entry: what the audit log is told, in the same transaction.
         client_id: the client whose key it has to be; None for the operator, who may revoke any.
 
     Returns:
@@ -131,7 +147,9 @@ async def revoke(engine: AsyncEngine, key_id: str, *, client_id: str | None = No
         Unavailable: it may or may not be revoked; then it can be asked for again.
     """
     async with keys_beside(engine, key_id, client_id) as (connection, _):
-        return set((await connection.execute(_REVOKE, {"key_id": key_id})).scalars())
+        ended = set((await connection.execute(_REVOKE, {"key_id": key_id})).scalars())
+        await add_beside(connection, entry)
+        return ended
 
 
 async def page(engine: AsyncEngine, client_id: str, *, after: Place | None, limit: int) -> list[KeyRow]:

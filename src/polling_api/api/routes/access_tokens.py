@@ -14,9 +14,10 @@ from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
 from polling_api.api.bodies import read_body
 from polling_api.api.ownership import Ownership
+from polling_api.api.signers import ended_meanwhile
 from polling_api.domain.audit import Entry
 from polling_api.domain.caller import Caller, Grant, Scope
-from polling_api.errors import FieldError, NotFound, Unauthenticated
+from polling_api.errors import FieldError, NotFound
 from polling_api.representation import timestamp
 from polling_api.signing.keys import Key
 
@@ -81,7 +82,7 @@ class AccessTokensEndpoint:
     async def _granted(self, caller: Caller, jobs: Sequence[str] | None, asked: NewTokenDocument) -> Grant:
         key = await self._find_key(caller.key_id or "")
         if key is None or caller.client_id is None:
-            raise Unauthenticated("The key has ended since this request came.", code="invalid_signature")
+            raise ended_meanwhile()
         ends_at = datetime.now(UTC) + timedelta(seconds=asked.expires_in)
         if key.ends_at is not None:
             ends_at = min(ends_at, key.ends_at)

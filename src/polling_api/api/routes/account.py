@@ -21,7 +21,7 @@ READ = ["GET", "HEAD"]
 
 WHOAMI = "/api/v1/whoami"
 KEYS = "/api/v1/keys"
-ACCESS_TOKENS = "/api/v1/access-tokens"  # noqa: S105 - an address
+ACCESS_TOKENS = "/api/v1/access-tokens"
 
 PageCursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]

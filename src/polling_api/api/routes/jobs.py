@@ -204,7 +204,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         limit: Limit = 100,
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(admission_of(request.scope), job_id, after, limit)
+        return await endpoints.results(request.scope, job_id, after, limit)
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:

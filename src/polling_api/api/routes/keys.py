@@ -17,7 +17,6 @@ from polling_api.api.cursors import Cursors
 from polling_api.api.handlers import AnswerResponse
 from polling_api.api.pages import page_of
 from polling_api.domain.audit import Entry
-from polling_api.domain.caller import Caller
 from polling_api.domain.client import KEY_ID, new_key_id
 from polling_api.errors import BadRequest, NotFound
 from polling_api.representation import timestamp
@@ -181,8 +180,8 @@ def _signer(request: Request) -> tuple[str, str]:
 
 
 def _entry(request: Request, action: str) -> Entry:
-    caller: Caller = admission_of(request.scope).certain()
-    return entry_of(request.scope, caller, action, owner=caller.client_id)
+    client_id, _ = _signer(request)
+    return entry_of(request.scope, admission_of(request.scope).caller, action, owner=client_id)
 
 
 def _key_id(text: str) -> str:

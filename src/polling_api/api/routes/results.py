@@ -6,15 +6,19 @@ from typing import Any
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Scope as ASGIScope
 
-from polling_api.api.admission import Admission
+from polling_api.api.admission import admission_of
+from polling_api.api.auditing import entry_of
 from polling_api.api.ownership import Ownership
 from polling_api.api.pages import page_of
-from polling_api.domain.caller import Scope
+from polling_api.domain.audit import Entry
+from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.job import Job
 from polling_api.errors import Conflict, Gone
 from polling_api.store.results import StoredResult
 
+Record = Callable[[Entry], Awaitable[None]]
 Page = Callable[[Job, int | None, int], Awaitable[list[StoredResult]]]
 
 
@@ -24,15 +28,17 @@ class ResultsEndpoint:
     Args:
         ownership: finds the job for whoever asks.
         page: reads items after an index, at most so many.
+        record: writes an entry of the audit log for good.
         base: the path of the set this endpoint belongs to.
     """
 
-    def __init__(self, ownership: Ownership, page: Page, base: str) -> None:
+    def __init__(self, ownership: Ownership, page: Page, record: Record, base: str) -> None:
         self._ownership = ownership
         self._page = page
+        self._record = record
         self._base = base
 
-    async def __call__(self, admission: Admission, job_id: str, after: int | None, limit: int) -> Response:
+    async def __call__(self, scope: ASGIScope, job_id: str, after: int | None, limit: int) -> Response:
         """Answer with items after index `after`, at most `limit` of them.
 
         Raises:
@@ -40,19 +46,24 @@ class ResultsEndpoint:
             Refused: the caller's token does not allow it.
             Conflict: it has not ended.
             Gone: its results were deleted by plan.
+            Unavailable: the reading of them cannot be recorded now.
         """
-        job = await self._finished(admission, job_id)
+        caller = admission_of(scope).certain()
+        job = await self._finished(caller, job_id)
+        items = await self._page(job, after, limit + 1)
+        # Before the first byte: what was read is in the log, whatever dies now.
+        await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
         return page_of(
             f"{self._base}/{job_id}/results",
-            await self._page(job, after, limit + 1),
+            items,
             limit,
             shown=result_document,
             parameter="after",
             place=lambda item: str(item.index),
         )
 
-    async def _finished(self, admission: Admission, job_id: str) -> Job:
-        job = (await self._ownership.find(admission.certain(), job_id, Scope.RESULTS)).job
+    async def _finished(self, caller: Caller, job_id: str) -> Job:
+        job = (await self._ownership.find(caller, job_id, Scope.RESULTS)).job
         if not job.terminal:
             raise Conflict(
                 f"The job is {job.status}; results are there once it has ended.",

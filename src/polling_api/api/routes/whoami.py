@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
-from polling_api.errors import Unauthenticated
+from polling_api.api.signers import ended_meanwhile
 from polling_api.representation import API_VERSION
 from polling_api.store.clients import Client
 
@@ -35,7 +35,7 @@ class WhoamiEndpoint:
         caller = admission_of(request.scope).caller
         client = await self._find(caller.client_id or "")
         if client is None:
-            raise Unauthenticated("There is no such client any more.", code="invalid_signature")
+            raise ended_meanwhile()
         body = orjson.dumps(
             {
                 "object": "client",
