@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from polling_api.api.documents import Responses, described, problems
+from polling_api.api.described import Responses, described, problems
 
 _EVERY = ("invalid_signature", "token_in_query", "unavailable", "internal")
 _WRITE = ("origin_not_allowed", *_EVERY)

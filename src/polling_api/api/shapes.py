@@ -8,13 +8,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from polling_api.domain.job import Outcome, Status
+from polling_api.domain.job import JOB_ID, Outcome, Status
 
 EXAMPLE_ID = "job_0b5c1e0e3a7f4a52b1d95f0c6a3e8d21"
+ID_PATTERN = f"^{JOB_ID.pattern}$"
+IDS_PATTERN = f"^{JOB_ID.pattern}(,{JOB_ID.pattern}){{0,99}}$"
 
 JobId = Annotated[
     str,
-    Path(description="The job's id: `job_` and 32 hexadecimal digits.", examples=[EXAMPLE_ID]),
+    # The pattern is told, and not held to: what is no id is answered as an id that was never given out.
+    Path(
+        description="The job's id: `job_` and 32 hexadecimal digits.",
+        examples=[EXAMPLE_ID],
+        json_schema_extra={"pattern": ID_PATTERN},
+    ),
 ]
 
 
@@ -80,7 +87,7 @@ class JobDocument(BaseModel):
     )
 
     object: Literal["job"]
-    id: str
+    id: str = Field(json_schema_extra={"pattern": ID_PATTERN})
     status: Status
     terminal: bool = Field(description="Whether the job never changes again.")
     version: int = Field(ge=1, description="Goes up by one with every change, and never back.")

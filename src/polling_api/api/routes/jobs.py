@@ -20,7 +20,7 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.shapes import EXAMPLE_ID, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
 
 READ = ["GET", "HEAD"]
 
@@ -32,8 +32,9 @@ Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", exampl
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        description="Sending the same again within 24 h gives the same job. 22 to 255 characters, as a UUID has.",
+        description="Sending the same again within 24 h gives the same job. 22 to 255 characters; a UUID will do.",
         examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
@@ -85,7 +86,14 @@ async def _events_documentation(
 
 
 async def _many_events_documentation(
-    ids: Annotated[str, Query(description="1 to 100 ids, divided by commas.", examples=[EXAMPLE_ID])],
+    ids: Annotated[
+        str,
+        Query(
+            description="1 to 100 ids, divided by commas.",
+            examples=[EXAMPLE_ID],
+            json_schema_extra={"pattern": IDS_PATTERN},
+        ),
+    ],
     last_event_id: Annotated[
         str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
     ] = None,
