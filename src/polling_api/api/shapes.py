@@ -195,6 +195,59 @@ class HistoryDocument(BaseModel):
     next_cursor: str | None = Field(description="`cursor` of the next page; good for this job alone.")
 
 
+class AuditDocument(BaseModel):
+    """Something that was done to a client's jobs, keys or tokens, or was refused to it."""
+
+    model_config = ConfigDict(
+        title="Audit",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "audit",
+                    "id": "aud_5e8d4f1c0b7a49e6a3d2c1b0f9e8d7c6",
+                    "at": "2026-11-23T09:00:12.345678Z",
+                    "client_id": "client_films",
+                    "actor": "key:key_2026",
+                    "action": "results.read",
+                    "job_id": EXAMPLE_ID,
+                    "address": "203.0.113.7",
+                    "outcome": "allowed",
+                    "count": 1,
+                    "correlation_id": "film-night-7",
+                    "request_id": "6f1c0a7be2d94c3b8a5d1e0f7c6b5a49",
+                }
+            ]
+        },
+    )
+
+    object: Literal["audit"]
+    id: str
+    at: str = Field(
+        description="When it was recorded; of refusals, when their minute began.",
+        json_schema_extra={"format": "date-time"},
+    )
+    client_id: str | None = Field(description="Whose job, key or token it was about.")
+    actor: str = Field(description="Who did it: `key:<id>`, `token:<id>`, `anonymous`, `operator`, or `others`.")
+    action: str = Field(description="As `results.read`, `token.create`, or `refused.` and what was asked for.")
+    job_id: str | None
+    address: str | None = Field(description="Where it came from; null if from several addresses.")
+    outcome: str = Field(description="`allowed`, or the code of the problem that was told.")
+    count: int = Field(ge=1, description="Refusals are summed by the minute: how many there were.")
+    correlation_id: str | None = Field(description="The caller's own, if it sent one; not of refusals.")
+    request_id: str | None = Field(description="Ours, as it stands in the log lines of the request.")
+
+
+class AuditListDocument(BaseModel):
+    """One page of a client's audit log, newest first."""
+
+    model_config = ConfigDict(title="AuditList")
+
+    object: Literal["list"]
+    data: list[AuditDocument]
+    has_more: bool
+    next_cursor: str | None = Field(description="`cursor` of the next page; good for this client alone.")
+
+
 class FieldErrorDocument(BaseModel):
     """One broken rule."""
 
