@@ -27,4 +27,5 @@ class PgSnapshot(UserDefinedType[str]):
 
 
 # Or reflecting a table, as Alembic does to compare, warns of a type that it cannot name.
-ischema_names["xid8"] = Xid8
+_reflected: dict[str, Any] = ischema_names
+_reflected["xid8"] = Xid8
