@@ -69,13 +69,15 @@ class Place:
 
     Live: all that `since` covers, and beyond it of each job in `beyond` the versions up to the one noted there.
     In a replay: that, and what `until` covers up to `after` in the order of a replay.
-    In a first visit: the state that each unfinished job had at `since`, up to `visited`; nothing else.
+    In a first visit: the state that each unfinished job had at `since`, up to `visited`; nothing else. Where `visiting`
+    is true and there is no `visited`, nothing at all.
     """
 
     since: Horizon
     beyond: Mapping[str, int] = field(default_factory=dict[str, int])
     until: Horizon | None = None
     after: Position | None = None
+    visiting: bool = False
     visited: Visited | None = None
 
     def told(self, job_id: str, version: int) -> bool:

@@ -153,7 +153,9 @@ async def moves(engine: AsyncEngine, places: Mapping[str, Place | None], *, limi
     return {client: _page_of(list(its), limit) for client, its in groupby(rows, key=lambda row: row.asked)}
 
 
-async def visits(engine: AsyncEngine, client_id: str, since: Horizon, *, after: Visited = OLDEST, limit: int) -> Visits:
+async def visits(
+    engine: AsyncEngine, client_id: str, since: Horizon, *, after: Visited | None = None, limit: int
+) -> Visits:
     """Read some of a client's jobs that are unfinished, oldest first, each as it was at a moment.
 
     A job that has ended since then is not among them, nor one that was not there yet: `moves` has what became of both.
@@ -162,12 +164,13 @@ async def visits(engine: AsyncEngine, client_id: str, since: Horizon, *, after: 
         engine: the primary's.
         client_id: whose.
         since: the moment.
-        after: the job after which to begin.
+        after: the job after which to begin; None for the oldest.
         limit: at most so many.
 
     Raises:
         Unavailable: the database did not answer.
     """
+    after = after or OLDEST
     parameters: dict[str, Any] = {
         "client_id": client_id,
         "statuses": _UNFINISHED,
