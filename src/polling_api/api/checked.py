@@ -1,6 +1,6 @@
 """Routes that check of every request what no endpoint should have to."""
 
-from typing import Any
+from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.datastructures import DefaultPlaceholder
@@ -36,7 +36,11 @@ class CheckedRoute(APIRoute):
         kind = made.value if isinstance(made, DefaultPlaceholder) else made
         # The media type of its answers, None where they have no body.
         self.made = None if self.status_code == NO_CONTENT else kind.media_type
-        self._parameters = frozenset(parameter.alias for parameter in self.dependant.query_params)
+        self._parameters = frozenset(
+            parameter.alias
+            for parameter in self.dependant.query_params
+            if not _is_list(parameter.field_info.annotation)
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI).
@@ -45,7 +49,7 @@ class CheckedRoute(APIRoute):
             NotAcceptable: `Accept` excludes what is made here.
             Unsupported: the body is compressed.
             Unauthenticated: the door lets nobody pass who makes this request.
-            Invalid: a parameter is repeated.
+            Invalid: a parameter is repeated that is no list.
         """
         if scope["method"] in self.methods:
             scope[OPERATION] = self.name
@@ -74,3 +78,7 @@ class CheckedRoute(APIRoute):
                 f"`{repeated[0]}` is given more than once, and only one can be meant.",
                 errors=[FieldError(f"?{name}", "given more than once") for name in repeated],
             )
+
+
+def _is_list(annotation: Any) -> bool:
+    return list in (get_origin(annotation), *map(get_origin, get_args(annotation)))

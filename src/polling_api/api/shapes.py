@@ -173,6 +173,17 @@ class ResultListDocument(BaseModel):
     next_cursor: str | None = Field(description="`after` of the next page.")
 
 
+class JobListDocument(BaseModel):
+    """A page of jobs, the newest first."""
+
+    model_config = ConfigDict(title="JobList")
+
+    object: Literal["list"]
+    data: list[JobDocument]
+    has_more: bool
+    next_cursor: str | None
+
+
 class HistoryEntryDocument(BaseModel):
     """One version of a job, as it was."""
 

@@ -17,12 +17,13 @@ from polling_api.store import migrate
 from polling_api.store.engine import driver_url
 from polling_api.store.tables import belongs_to_the_schema, metadata
 
-# Columns, constraints, indexes and storage parameters, each as Postgres itself words it. Partitions come and go with
-# time, and are like the tables they belong to.
+# Columns with their defaults, constraints, indexes and storage parameters, each as Postgres itself words it. Partitions
+# come and go with time, and are like the tables they belong to.
 CATALOG = """
 SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
-       || coalesce(' ' || col_description(c.oid, a.attnum), '')
+       || coalesce(' ' || col_description(c.oid, a.attnum), '') || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND c.relname <> 'alembic_version'
 UNION ALL

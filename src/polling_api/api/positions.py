@@ -1,0 +1,27 @@
+"""Jobs and moments as the numbers of which cursors are made."""
+
+from datetime import UTC, datetime, timedelta
+
+_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
+_HALF = 16  # hexadecimal digits: 64 bits, as much as a number in JSON may have here
+
+
+def numbers_of(job_id: str) -> tuple[int, int]:
+    """The two halves of an id."""
+    digits = job_id.removeprefix("job_")
+    return int(digits[:_HALF], 16), int(digits[_HALF:], 16)
+
+
+def job_id_of(first: int, second: int) -> str:
+    """The id that has these halves."""
+    return f"job_{first:016x}{second:016x}"
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as microseconds since 1970, exactly."""
+    return (moment - _BEGAN) // timedelta(microseconds=1)
+
+
+def moment_of(since_1970: int) -> datetime:
+    """The moment so many microseconds after 1970 began."""
+    return _BEGAN + timedelta(microseconds=since_1970)
