@@ -1,6 +1,6 @@
 """Routes that check of every request what no endpoint should have to."""
 
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.datastructures import DefaultPlaceholder
@@ -14,11 +14,6 @@ from polling_api.errors import FieldError, Invalid
 
 NO_CONTENT = 204
 OPERATION = "polling.operation"  # of the scope: the name of the route
-
-
-def behind(door: Door) -> type["CheckedRoute"]:
-    """The routes of a set of endpoints that only `door` leads to."""
-    return type("GuardedRoute", (CheckedRoute,), {"door": door})
 
 
 class CheckedRoute(APIRoute):
@@ -82,3 +77,12 @@ class CheckedRoute(APIRoute):
 
 def _is_list(annotation: Any) -> bool:
     return list in (get_origin(annotation), *map(get_origin, get_args(annotation)))
+
+
+Kind = TypeVar("Kind", bound=CheckedRoute)
+
+
+def behind(door: Door, kind: type[Kind]) -> type[Kind]:
+    """Routes of a kind that only `door` leads to."""
+    guarded: type[Any] = type(kind.__name__, (kind,), {"door": door})
+    return guarded

@@ -22,6 +22,7 @@ from polling_api.api.components import (
 )
 from polling_api.api.described import CORRELATION_ID, HEADERS, problems
 from polling_api.api.hot import HotRoute
+from polling_api.api.origins import SAFE
 from polling_api.api.shapes import JobDocument, ProblemDocument, SubmissionDocument
 from polling_api.representation import API_VERSION
 
@@ -56,6 +57,20 @@ _CORRELATION = {
     "schema": HEADERS[CORRELATION_ID]["schema"],
     "description": "An id of yours for this request; the answer and every log line have it. Another form is ignored.",
 }
+_SECURITY = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token that a client made; it adds the jobs that it names to those that are public.",
+    },
+    "signature": {
+        "type": "http",
+        "scheme": "signature",
+        "description": "HTTP Message Signatures (RFC 9421) with `hmac-sha256`, over `@method`, `@authority`, `@path`, "
+        "`@query`, and `content-digest` (RFC 9530) where there is a body; with `created`, `keyid` and a `nonce`. "
+        "`polling-api sign` makes the headers.",
+    },
+}
 _REFERENCE = re.compile(r"(#/components/schemas/\w+)Document\b")
 
 
@@ -67,10 +82,13 @@ def document_of(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title="Polling API", version=API_VERSION, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
         )
-    refused = _refused_by_routes(app)
+    refused, security = _refused_by_routes(app), _security_of(app)
+    document["components"]["securitySchemes"] = _SECURITY
     for path, method, operation in operations_of(document):
         operation["operationId"] = f"{method}_{operation['operationId'].rsplit('_', 1)[0]}"
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
+        if (path, method.upper()) in security:
+            operation["security"] = security[path, method.upper()]
         for parameter in operation.get("parameters", ()):
             _tell_what_can_be_sent(parameter)
         operation["parameters"] = [*operation.get("parameters", ()), _CORRELATION]
@@ -89,17 +107,30 @@ def document_of(app: FastAPI) -> dict[str, Any]:
 def _refused_by_routes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
     """The codes of what routes refuse ahead of their endpoints, by path and method."""
     return {
-        (context.path_format or "", method): _refused_by(context.original_route)
+        (context.path_format or "", method): _refused_by(context.original_route, method)
         for context in iter_route_contexts(app.routes)
         for method in context.methods or ()
     }
 
 
-def _refused_by(route: BaseRoute) -> tuple[str, ...]:
+def _refused_by(route: BaseRoute, method: str) -> tuple[str, ...]:
+    of_origin = () if method in SAFE else ("origin_not_allowed",)
     if not isinstance(route, CheckedRoute):
-        return ()
+        return of_origin
+    of_door = route.door.refuses if route.door else ()
     of_accept = () if route.made is None else ("not_acceptable",)
-    return of_accept if isinstance(route, HotRoute) else (*of_accept, "unsupported_media_type")
+    of_body = () if isinstance(route, HotRoute) else ("unsupported_media_type",)
+    return (*of_origin, *of_door, *of_accept, *of_body)
+
+
+def _security_of(app: FastAPI) -> dict[tuple[str, str], list[dict[str, list[str]]]]:
+    """What it takes to be let in, by path and method, where there is a door."""
+    return {
+        (context.path_format or "", method): context.original_route.door.security
+        for context in iter_route_contexts(app.routes)
+        for method in context.methods or ()
+        if isinstance(context.original_route, CheckedRoute) and context.original_route.door
+    }
 
 
 def _with_our_refusals(responses: dict[str, Any], further: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Jobs and moments as the numbers of which cursors are made."""
+"""Ids and moments as the numbers of which cursors are made."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,15 +6,15 @@ _BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF = 16  # hexadecimal digits: 64 bits, as much as a number in JSON may have here
 
 
-def numbers_of(job_id: str) -> tuple[int, int]:
-    """The two halves of an id."""
-    digits = job_id.removeprefix("job_")
+def numbers_of(identifier: str) -> tuple[int, int]:
+    """The two halves of an id's random part, `job_…` or another."""
+    digits = identifier.partition("_")[2]
     return int(digits[:_HALF], 16), int(digits[_HALF:], 16)
 
 
-def job_id_of(first: int, second: int) -> str:
-    """The id that has these halves."""
-    return f"job_{first:016x}{second:016x}"
+def identifier_of(kind: str, first: int, second: int) -> str:
+    """The id of a kind, as `job`, that has these halves."""
+    return f"{kind}_{first:016x}{second:016x}"
 
 
 def microseconds(moment: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from starlette.types import Message, Receive, Scope
 
@@ -31,6 +32,9 @@ class SignersDoor:
         ends: of keys.
         used: told of each key that let a client in.
     """
+
+    refuses: ClassVar[tuple[str, ...]] = ("token_in_query", "invalid_signature")
+    security: ClassVar[list[dict[str, list[str]]]] = [{"signature": []}]
 
     def __init__(self, verifier: Verifier, ends: Ends, used: Callable[[str], None]) -> None:
         self._verifier = verifier

@@ -12,9 +12,9 @@ from polling_api import metrics
 from polling_api.domain.places import Horizon, Moves, Place, Visited, Visits
 from polling_api.errors import Unavailable
 from polling_api.hub import Notice
+from polling_api.resilience.coalesce import ANSWER_WITHIN, MOST_READS, RETRY_AFTER
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.client_feed import ClientFeed, Joint, Reader
-from polling_api.watch.coalesce import ANSWER_WITHIN, MOST_READS, RETRY_AFTER
 from polling_api.watch.status_watch import Ear
 
 PAGE = 100  # versions or jobs of one client in a statement: some 100 KiB

@@ -1,23 +1,18 @@
 """`GET` of a client's audit log: who did what to its jobs, keys and tokens, newest first, in pages."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
 
-import orjson
 from starlette.responses import Response
 
-from polling_api.api.answers import VARY
-from polling_api.api.cursors import Cursor, Cursors
-from polling_api.domain.audit import Place, Recorded, halves, whole
+from polling_api.api.cursors import Cursors
+from polling_api.api.pages import page_of, place_in
+from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
+from polling_api.domain.audit import Place, Recorded
 from polling_api.domain.caller import Caller
-from polling_api.errors import BadRequest, Refused
+from polling_api.errors import Refused
 from polling_api.representation import audit_document
 
 AuditPage = Callable[[str, Place | None, int], Awaitable[list[Recorded]]]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)  # what Postgres, and with it the order of entries, can tell apart
 
 
 class AuditEndpoint:
@@ -45,34 +40,17 @@ class AuditEndpoint:
         if caller.client_id is None or not caller.signed:
             raise Refused("Only a client itself, by a signed request, reads its audit log.")
         cursors = self._cursors.bound_to("audit", caller.client_id)
-        # One more than asked for tells whether there are more, without counting.
-        entries = await self._page(caller.client_id, _before(cursor, cursors), limit + 1)
-        more, entries = len(entries) > limit, entries[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        following = cursors.at(_numbers(entries[-1].place)) if more else None
-        if following is not None:
-            query = urlencode({"cursor": following, "limit": limit})
-            headers["link"] = f'<{self._base}?{query}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [audit_document(entry) for entry in entries],
-                "has_more": more,
-                "next_cursor": following,
-            }
+        numbers = place_in(cursor, cursors)
+        return page_of(
+            self._base,
+            await self._page(caller.client_id, None if numbers is None else _place_of(numbers), limit + 1),
+            limit,
+            shown=audit_document,
+            parameter="cursor",
+            place=lambda entry: cursors.at([microseconds(entry.at), *numbers_of(entry.entry.id)]),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
 
-def _before(cursor: str | None, cursors: Cursor) -> Place | None:
-    if cursor is None:
-        return None
-    numbers = cursors.read(cursor)
-    if numbers is None:
-        raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
-    ticks, high, low = numbers
-    return Place(_EPOCH + ticks * _TICK, whole(high, low))
-
-
-def _numbers(place: Place) -> list[int]:
-    return [(place.at - _EPOCH) // _TICK, *halves(place.id)]
+def _place_of(numbers: list[int]) -> Place:
+    at, *halves = numbers
+    return Place(moment_of(at), identifier_of("aud", *halves))

@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse
 from polling_api.api import documents
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
-from polling_api.api.checked import behind
+from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
@@ -118,9 +118,9 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door) -> APIRouter:
         endpoints: what answers.
         door: says who asks.
     """
-    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door))
+    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit)
-    _add_hot_reads(router, endpoints)
+    _add_hot_reads(router, endpoints, door)
     _add_pages(router, endpoints)
     _add_endings(router, endpoints)
     return router
@@ -148,7 +148,8 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
         return await submit(request)
 
 
-def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
+def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> None:
+    hot = behind(door, HotRoute)
     router.add_api_route(
         "/events",
         HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
@@ -157,7 +158,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.MANY_EVENTS,
         summary="Follow many jobs",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
         ONE_JOB,
@@ -167,7 +168,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         response_model=JobDocument,
         responses=documents.READ_STATUS,
         summary="Read a job's status, or wait for it",
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
         f"{ONE_JOB}/events",
@@ -177,7 +178,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.EVENTS,
         summary="Follow a job",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
 
 

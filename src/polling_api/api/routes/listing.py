@@ -16,10 +16,11 @@ from polling_api.api.answers import VARY, Answer
 from polling_api.api.conditional import parse_condition
 from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.handlers import AnswerResponse
-from polling_api.api.positions import job_id_of, microseconds, moment_of, numbers_of
+from polling_api.api.pages import place_in
+from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.api.requests import header
 from polling_api.domain.job import Job, Status
-from polling_api.errors import BadRequest, FieldError, Invalid
+from polling_api.errors import FieldError, Invalid
 from polling_api.representation import JSON_TYPE, Form, Headers, Rendered
 from polling_api.store.listing import EVER, START, Listed
 
@@ -143,13 +144,11 @@ def _moment(text: str) -> datetime | None:
 
 
 def _place(cursor: str | None, cursors: Cursor) -> Listed:
-    if cursor is None:
-        return START
-    numbers = cursors.read(cursor)
+    numbers = place_in(cursor, cursors)
     if numbers is None:
-        raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
+        return START
     created_at, *halves = numbers
-    return Listed(moment_of(created_at), job_id_of(*halves))
+    return Listed(moment_of(created_at), identifier_of("job", *halves))
 
 
 def _cursor_after(job: Job, cursors: Cursor) -> str:
