@@ -68,8 +68,8 @@ class RedisKeeper:
     def __init__(self, folder: Path) -> None:
         self.carrier = RedisCarrier(folder)
 
-    def store(self, *, timeout: float = PATIENCE, connections: int = 16) -> NonceStore:
-        return RedisNonceStore(self.carrier.server.url, timeout=timeout, connections=connections)
+    def store(self, *, timeout: float = PATIENCE) -> RedisNonceStore:
+        return RedisNonceStore(self.carrier.server.url, timeout=timeout)
 
     async def go_down(self) -> None:
         await self.carrier.go_down()

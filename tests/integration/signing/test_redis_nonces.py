@@ -9,18 +9,15 @@ import pytest
 from in_process.nonces import POLICY, Node, RedisKeeper
 from polling_api.resilience.breaker import State
 from polling_api.signing.nonces import KEPT, Burnt, NonceStore
-from polling_api.signing.nonces.redis import TIMEOUT
+from polling_api.signing.nonces.redis import MOST_WAITING, TIMEOUT
 
 NodeOn = Callable[[NonceStore], Node]
 KEY, NONCE = "key_1", "n" * 32
 GENEROUS = 5.0  # seconds, where 20 ms are the rule: without one a frozen Redis would hold a call for good
 
 
-async def test_a_frozen_redis_holds_nobody_and_its_late_answers_are_nobody_elses(
-    redis_keeper: RedisKeeper, node_on: NodeOn
-) -> None:
+async def test_a_frozen_redis_holds_nobody(redis_keeper: RedisKeeper, node_on: NodeOn) -> None:
     node = node_on(redis_keeper.store(timeout=TIMEOUT))
-    await asyncio.gather(*(node.burn(KEY, f"before {number}") for number in range(8)))
     redis_keeper.carrier.freeze()
     began = time.monotonic()
 
@@ -30,14 +27,9 @@ async def test_a_frozen_redis_holds_nobody_and_its_late_answers_are_nobody_elses
     assert time.monotonic() - began < GENEROUS
     assert node.breaker.state is State.OPEN
 
-    redis_keeper.carrier.thaw()
-    patient = node_on(redis_keeper.store())
-    assert [await patient.burn(KEY, f"after {number}") for number in range(20)] == [Burnt.FRESH] * 20
-    assert [await patient.burn(KEY, f"before {number}") for number in range(8)] == [Burnt.USED] * 8
 
-
-async def test_a_connection_on_which_an_answer_came_too_late_is_not_used_again(redis_keeper: RedisKeeper) -> None:
-    store = redis_keeper.store(timeout=0.25, connections=1)
+async def test_an_answer_that_comes_too_late_is_not_taken_for_another(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store(timeout=0.25)
     assert await store.add(b"known")
     redis_keeper.carrier.freeze()
     with pytest.raises(ConnectionError):
@@ -49,16 +41,69 @@ async def test_a_connection_on_which_an_answer_came_too_late_is_not_used_again(r
     await store.close()
 
 
-async def test_with_all_connections_taken_nobody_waits_longer_than_a_call_may(redis_keeper: RedisKeeper) -> None:
-    store = redis_keeper.store(timeout=TIMEOUT, connections=1)
+async def test_an_answer_to_somebody_who_has_gone_is_not_taken_for_another(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store()
+    assert await store.add(b"known")
     redis_keeper.carrier.freeze()
-    began = time.monotonic()
+    asked = [asyncio.create_task(store.add(digest)) for digest in (b"known", b"new 1", b"known", b"new 2")]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    asked[1].cancel()
 
-    found = await asyncio.gather(*(store.add(b"%d" % number) for number in range(20)), return_exceptions=True)
+    redis_keeper.carrier.thaw()
 
-    assert {type(error) for error in found} == {ConnectionError}
-    assert time.monotonic() - began < GENEROUS
+    assert await asyncio.gather(*asked[2:]) == [False, True]
     await store.close()
+
+
+async def test_those_who_come_together_are_each_told_their_own(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store()
+    await asyncio.gather(*(store.add(b"even %d" % number) for number in range(0, 500, 2)))
+
+    found = await asyncio.gather(*(store.add(b"even %d" % number) for number in range(500)))
+
+    assert found == [number % 2 == 1 for number in range(500)]
+    await store.close()
+
+
+async def test_an_error_of_redis_is_no_answer(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store()
+    async with redis_keeper.carrier.client() as redis:
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await redis.config_set("maxmemory", 1)
+        with pytest.raises(ConnectionError):
+            await store.add(b"known")
+        await redis.config_set("maxmemory", 0)
+
+    assert await store.add(b"known")
+    await store.close()
+
+
+async def test_only_so_many_wait_for_redis(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store()
+    await store.add(b"connected")
+    redis_keeper.carrier.freeze()
+    waiting = [asyncio.create_task(store.add(b"%d" % number)) for number in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(ConnectionError, match="Too many"):
+        await store.add(b"one more")
+
+    redis_keeper.carrier.thaw()
+    assert await asyncio.gather(*waiting) == [True] * MOST_WAITING
+    await store.close()
+
+
+async def test_a_store_that_is_closed_leaves_nobody_waiting(redis_keeper: RedisKeeper) -> None:
+    store = redis_keeper.store(timeout=0.25)
+    redis_keeper.carrier.freeze()
+    waiting = asyncio.create_task(store.add(b"known"))
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    with pytest.raises(ConnectionError):
+        await waiting
 
 
 async def test_a_redis_that_is_killed_in_the_middle_of_a_call_is_away(
@@ -79,7 +124,7 @@ async def test_a_redis_that_is_killed_in_the_middle_of_a_call_is_away(
 
 
 async def test_a_burnt_nonce_is_one_command(redis_keeper: RedisKeeper, node_on: NodeOn) -> None:
-    node = node_on(redis_keeper.store(connections=1))
+    node = node_on(redis_keeper.store())
     await node.burn(KEY, "connected")
     async with redis_keeper.carrier.client() as redis:
         await redis.config_resetstat()

@@ -21,7 +21,7 @@ from in_process.signed_requests import (
     with_fields,
     without_fields,
 )
-from polling_api.signing.canonical import DigestCheck, RequestHead, content_digest, sign
+from polling_api.signing.canonical import DigestCheck, RequestHead, content_digest, mac, sign
 from polling_api.signing.challenge import accept_signature, www_authenticate
 from polling_api.signing.invalid import InvalidSignature, Rule
 from polling_api.signing.nonces import Burnt
@@ -393,6 +393,27 @@ async def test_unknown_ended_and_wrong_keys_look_alike(verifier: Verifier) -> No
 
     assert len(set(told)) == 1
     assert told[0][0] is Rule.SIGNATURE
+
+
+async def test_as_many_macs_are_computed_for_a_key_that_is_not_there_as_for_one_that_is(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[bytes] = []
+
+    def counted(secret: bytes, base: bytes) -> bytes:
+        computed.append(base)
+        return mac(secret, base)
+
+    monkeypatch.setattr("polling_api.signing.verifier.mac", counted)
+    counts: list[int] = []
+    for key_id in (OURS.id, ENDED.id, "key_unknown"):
+        request = signed(said={**SAID, "keyid": key_id}, secret=b"another's")
+        assert await broken_rule(verifier, request) is Rule.SIGNATURE
+        counts.append(len(computed))
+        computed.clear()
+
+    assert len(set(counts)) == 1
+    assert counts[0] > 0
 
 
 async def test_a_key_is_good_until_the_instant_it_ends(verifier: Verifier, clock: StoppedClock) -> None:
