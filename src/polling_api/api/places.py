@@ -1,8 +1,8 @@
 """Where a reader of a client's stream stands, as the numbers of a cursor. Pure.
 
 `[1, since, beyond, form, …]`, each list with its length before it. A horizon's open transactions are told by how far
-they are below its end, which is little. So a cursor has some 80 characters, some 60 more for each job beyond its horizon
-(at most 32), and some 8 for each transaction that was open (at most as many as the database has connections).
+they are below its end, which is little. So a cursor has some 80 characters; some 60 more for each job beyond its
+horizon, at most 32 of them; and some 8 for each transaction that was open, at most as many as there are connections.
 """
 
 from collections.abc import Iterator, Sequence

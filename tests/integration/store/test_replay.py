@@ -27,11 +27,6 @@ def client() -> str:
     return f"client_{uuid4().hex}"
 
 
-@pytest.fixture
-def mover(engine: AsyncEngine) -> Mover:
-    return Mover(engine)
-
-
 @asynccontextmanager
 async def open_transaction(engine: AsyncEngine, job: Job) -> AsyncGenerator[AsyncConnection]:
     """A transaction that has written the next version of `job`, and is committed when the test says so."""
