@@ -97,6 +97,7 @@ class HeldReplaySource:
     def __init__(self, primary: ReplaySource) -> None:
         self._primary = primary
         self.asked: list[list[str]] = []
+        self.visited = 0
         self.after_moves = Door()
 
     def use(self, primary: ReplaySource) -> None:
@@ -110,4 +111,5 @@ class HeldReplaySource:
         return pages
 
     async def visits(self, client_id: str, since: Horizon, *, after: Visited | None, limit: int) -> Visits:
+        self.visited += 1
         return await self._primary.visits(client_id, since, after=after, limit=limit)

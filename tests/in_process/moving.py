@@ -4,19 +4,38 @@ import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from polling_api.domain.advance import Transition
 from polling_api.domain.job import Job, Progress, Status, new_job_id
 from polling_api.store import jobs, leases
-from polling_api.store.changes import Change
+from polling_api.store.changes import SAVE, Change, bind
 from polling_api.store.jobs import NewJob, NewRequest
+from polling_api.store.rows import job_from
 
 HELD = 3600.0  # seconds: nobody else moves what a test holds
 WRITERS = 8  # at once
 TOTAL = 4  # items of each job: enough for progress to move
 
 _REQUESTS = [NewRequest(f"item-{number}", "{}") for number in range(TOTAL)]
+
+
+class OpenWrite:
+    """The next version of a job in a transaction that is still open: nobody else can see it."""
+
+    def __init__(self, connection: AsyncConnection, job: Job) -> None:
+        self._connection = connection
+        self.job = job
+
+    async def commit(self) -> None:
+        """Let everybody see it."""
+        await self._connection.commit()
+        await self._connection.close()
+
+    async def roll_back(self) -> None:
+        """Let it never have been."""
+        await self._connection.rollback()
+        await self._connection.close()
 
 
 class Mover:
@@ -59,6 +78,12 @@ class Mover:
             saved = await leases.save(self._engine, self._owner, changes, results_keep=HELD)
         by_id = {job.id: job for job in saved}
         return [by_id[job.id] for job in present]
+
+    async def write(self, job: Job, status: Status) -> OpenWrite:
+        """Write the next version of a job as `commit` does, and leave the transaction open."""
+        connection = await self._engine.connect()
+        changes = {"owner": self._owner, "keep": HELD, **bind([_change(job, status, None)])}
+        return OpenWrite(connection, job_from((await connection.execute(SAVE, changes)).one()))
 
     async def _store(self, client_id: str | None) -> Job:
         new = NewJob(

@@ -145,17 +145,22 @@ class ClientStream:
         self.sending.write(*before, part(greeted))
 
     async def _catch_up(self, feed: ClientFeed, joint: Joint, place: Place | None) -> None:
+        resumes = place is not None
         try:
             while True:
                 place = await self._visited(feed, place or Place(joint.place.since, visiting=True))
                 place = await self._replayed(feed, place, joint)
-                if await self._joined(feed, joint, place):
+                if await self._joined(feed, joint):
                     break
                 joint = await self._feeds.joint(feed)
                 self._reached = joint.number
         except Unavailable as error:
             _log.warning("stream ends, it cannot catch up", client_id=feed.client_id, reason=error.detail)
             self._leaving = True
+        else:
+            if self._greeting and not resumes:
+                # Nothing was to be told: an id alone, which is no event, lets even this reader resume.
+                self._write(self._id(place) + b"\n")
         finally:
             self._catching_up = None
         self._go_on()
@@ -186,7 +191,7 @@ class ClientStream:
             place = following
         return place
 
-    async def _joined(self, feed: ClientFeed, joint: Joint, place: Place) -> bool:
+    async def _joined(self, feed: ClientFeed, joint: Joint) -> bool:
         """Tell what the log has by now; False where it could not keep it for so long."""
         await self._until_there_is_room()
         news = feed.after(joint.number)
@@ -196,9 +201,6 @@ class ClientStream:
         self._reached = feed.number
         if told:
             self._write(b"".join(map(self._encoded, told)))
-        elif self._greeting:
-            # Nothing was to be told: an id alone, which is no event, lets even this reader resume.
-            self._write(self._id(place) + b"\n")
         return True
 
     async def _tell(self, jobs: Sequence[Job], places: Sequence[Place]) -> None:

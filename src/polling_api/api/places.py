@@ -1,14 +1,14 @@
 """Where a reader of a client's stream stands, as the numbers of a cursor. Pure.
 
 `[1, since, beyond, form, …]`, each list with its length before it. A horizon's open transactions are told by how far
-they are below its end, which is little. So a cursor has some 80 characters, some 60 more for each job beyond its
-horizon (at most 32), and some 8 for each transaction that was open (at most as many as the database has connections).
+they are below its end, which is little. So a cursor has some 80 characters; some 60 more for each job beyond its
+horizon, at most 32 of them; and some 8 for each transaction that was open, at most as many as there are connections.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
+from polling_api.api.positions import job_id_of, microseconds, moment_of, numbers_of
 from polling_api.domain.places import Horizon, Place, Position, Visited
 
 _LAYOUT = 1  # another number, for another layout, is a cursor to be ignored
@@ -53,4 +53,4 @@ def _horizon(numbers: Iterator[int]) -> Horizon:
 
 
 def _job_id(numbers: Iterator[int]) -> str:
-    return identifier_of("job", next(numbers), next(numbers))
+    return job_id_of(next(numbers), next(numbers))

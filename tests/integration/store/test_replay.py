@@ -1,44 +1,21 @@
 """The replay of a client's jobs: what was committed between two moments, whatever the order of the commits was."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.moving import Mover
 from polling_api.domain.job import Job, Status
 from polling_api.domain.places import Horizon, Moves, Place
 from polling_api.store import endings, jobs, replay
 
-ANOTHER_VERSION = """
-INSERT INTO transitions SELECT (jsonb_populate_record(t, jsonb_build_object('version', j.version + 1, 'status_version',
-       j.version + 1, 'status', 'submitting', 'xid', pg_current_xact_id()))).* FROM transitions t JOIN jobs j
-       ON j.id = t.job_id AND j.version = t.version WHERE t.job_id = :id
-"""
-MOVED_ON = "UPDATE jobs SET version = version + 1, status_version = version + 1, status = 'submitting' WHERE id = :id"
-
 
 @pytest.fixture
 def client() -> str:
     return f"client_{uuid4().hex}"
-
-
-@pytest.fixture
-def mover(engine: AsyncEngine) -> Mover:
-    return Mover(engine)
-
-
-@asynccontextmanager
-async def open_transaction(engine: AsyncEngine, job: Job) -> AsyncGenerator[AsyncConnection]:
-    """A transaction that has written the next version of `job`, and is committed when the test says so."""
-    async with engine.connect() as connection:
-        for statement in (ANOTHER_VERSION, MOVED_ON):
-            await connection.execute(text(statement), {"id": job.id})
-        yield connection
 
 
 async def now(engine: AsyncEngine, client: str) -> Place:
@@ -94,13 +71,13 @@ async def test_a_transaction_that_commits_late_is_told_then_and_once(
     await mover.take()
     began = await now(engine, client)
 
-    async with open_transaction(engine, late) as writing:
-        [moved] = await mover.commit([early], Status.SUBMITTING)  # by a younger transaction
-        between = await page(engine, client, began)
-        assert told(between) == versions([moved])
-        assert told(await page(engine, client, Place(between.until))) == []
+    written = await mover.write(late, Status.SUBMITTING)
+    [moved] = await mover.commit([early], Status.SUBMITTING)  # by a younger transaction
+    between = await page(engine, client, began)
+    assert told(between) == versions([moved])
+    assert told(await page(engine, client, Place(between.until))) == []
 
-        await writing.commit()
+    await written.commit()
 
     after = await page(engine, client, Place(between.until))
     assert told(after) == [(late.id, 2)]
@@ -110,9 +87,9 @@ async def test_a_transaction_that_commits_late_is_told_then_and_once(
 async def test_a_transaction_that_is_rolled_back_is_never_told(engine: AsyncEngine, mover: Mover, client: str) -> None:
     job = await mover.stored(client_id=client)
     began = await now(engine, client)
-    async with open_transaction(engine, job) as writing:
-        between = await page(engine, client, began)
-        await writing.rollback()
+    written = await mover.write(job, Status.SUBMITTING)
+    between = await page(engine, client, began)
+    await written.roll_back()
 
     assert told(await page(engine, client, Place(between.until))) == []
 
@@ -123,14 +100,14 @@ async def test_pages_lead_to_the_moment_of_the_first_whatever_is_committed_meanw
     late, *others = await mover.store(4, client_id=client)
     await mover.take()
     began = await now(engine, client)
-    async with open_transaction(engine, late) as writing:
-        moved = await mover.commit(others, Status.SUBMITTING)
+    written = await mover.write(late, Status.SUBMITTING)
+    moved = await mover.commit(others, Status.SUBMITTING)
 
-        first = await page(engine, client, began, limit=2)
-        await writing.commit()  # it would stand before the place of the first page
-        await mover.commit(moved, Status.IN_PROGRESS)
-        place = Place(began.since, until=first.until, after=first.moves[-1].position)
-        second = await page(engine, client, place, limit=2)
+    first = await page(engine, client, began, limit=2)
+    await written.commit()  # it would stand before the place of the first page
+    await mover.commit(moved, Status.IN_PROGRESS)
+    place = Place(began.since, until=first.until, after=first.moves[-1].position)
+    second = await page(engine, client, place, limit=2)
 
     assert (len(first.moves), first.more, len(second.moves), second.more) == (2, True, 1, False)
     assert {*told(first), *told(second)} == {*versions(moved)}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import Carrier, LocalCarrier
@@ -165,28 +164,20 @@ async def test_after_a_gap_every_feed_is_compared_at_once(
 
 
 async def test_an_open_transaction_keeps_nothing_back_and_is_told_when_it_commits(
-    carrier: Carrier, source: HeldReplaySource, engine: AsyncEngine, mover: Mover, client: str
+    carrier: Carrier, source: HeldReplaySource, mover: Mover, client: str
 ) -> None:
     reader = LogReader()
     job = await mover.stored(client_id=client)
     late = await mover.stored(client_id=client)
-    async with running_feeds(source, carrier.transport(), QUICKLY) as node, engine.connect() as connection:
+    async with running_feeds(source, carrier.transport(), QUICKLY) as node:
         await reader.join(node.feeds, client)
-        await connection.execute(
-            text(
-                "WITH moved AS (UPDATE jobs SET version = 2, status_version = 2, status = 'submitting' WHERE id = :id)"
-                " INSERT INTO transitions (job_id, version, status, status_version, completed, failed, expired,"
-                " cancelled, poll_after, updated_at, client_id) SELECT id, 2, 'submitting', 2, 0, 0, 0, 0, 1,"
-                " now(), client_id FROM jobs WHERE id = :id"
-            ),
-            {"id": late.id},
-        )
+        written = await mover.write(late, Status.SUBMITTING)
         present = [job]
         for status in COURSE:  # by younger transactions, of which no notice tells
             present = await mover.commit(present, status)
             await reader.told_of(job.id, present[0].version)
 
-        await connection.commit()
+        await written.commit()
 
         await reader.told_of(late.id, 2)
         assert reader.told == [*((job.id, number) for number in range(2, 6)), (late.id, 2)]
