@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from polling_api.api.shapes import JobDocument
 from polling_api.domain.caller import Scope
 from polling_api.domain.client import LONGEST_LIFE, LONGEST_OVERLAP
 
@@ -64,17 +63,6 @@ class KeyListDocument(BaseModel):
 
     object: Literal["list"]
     data: list[KeyDocument]
-    has_more: bool
-    next_cursor: str | None
-
-
-class JobListDocument(BaseModel):
-    """A page of jobs, the newest first."""
-
-    model_config = ConfigDict(title="JobList")
-
-    object: Literal["list"]
-    data: list[JobDocument]
     has_more: bool
     next_cursor: str | None
 

@@ -10,9 +10,8 @@ from starlette.types import Message, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
-from polling_api.api.held import SteppedSend
 from polling_api.api.places import numbers_of_place
-from polling_api.api.streaming import COMMENT, START, greeting, part
+from polling_api.api.streaming import COMMENT, START, OpenStream, greeting, part
 from polling_api.domain.job import Job
 from polling_api.domain.places import Place, Visited
 from polling_api.errors import Unavailable
@@ -22,7 +21,7 @@ from polling_api.watch import ClientFeed, ClientFeeds, Joint, Told
 _log = structlog.get_logger(__name__)
 
 
-class ClientStream:
+class ClientStream(OpenStream):
     """One open stream. First it catches up with the primary, a page at a time; then it reads its client's log.
 
     A slow reader costs no page before it has taken the last one. Later it gets every status and the newest progress,
@@ -35,34 +34,17 @@ class ClientStream:
         send: the server's.
     """
 
-    __slots__ = (
-        "_catching_up",
-        "_cursor",
-        "_ended",
-        "_farewell",
-        "_feed",
-        "_feeds",
-        "_form",
-        "_greeting",
-        "_leaving",
-        "_reached",
-        "_room",
-        "sending",
-    )
+    __slots__ = ("_cursor", "_feed", "_feeds", "_form", "_greeting", "_reached", "_room")
 
     def __init__(self, feeds: ClientFeeds, form: Form, cursor: Cursor, send: Send) -> None:
+        super().__init__(send)
         self._feeds = feeds
         self._form = form
         self._cursor = cursor
-        self.sending = SteppedSend(send, ready=self._go_on)
         self._feed: ClientFeed | None = None
         self._reached = 0
-        self._catching_up: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._greeting = b""
-        self._farewell = b""
-        self._leaving = False
-        self._ended = False
 
     @property
     def reached(self) -> int:
@@ -82,50 +64,33 @@ class ClientStream:
         self._greeting = greeting()
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
         self.sending.write(START, part(COMMENT))
-        self._catching_up = asyncio.create_task(self._catch_up(feed, joint, place))
+        self._begun = True
+        self._reading = asyncio.create_task(self._read_up(feed, joint, place))
 
     def changed(self, feed: ClientFeed) -> None:  # noqa: ARG002 - it has only one
         """Write what is new. Before it has caught up it is too early."""
-        self._go_on()
+        self._catch_up()
 
-    def keep_alive(self) -> None:
-        """Write a comment, unless the reader is slow and has bytes waiting anyway."""
-        if self._feed is not None and not (self._ended or self.sending.busy):
-            self.sending.write(part(COMMENT))
-
-    def drain(self) -> None:
-        """End after what is being written; the reader resumes elsewhere by its cursor."""
-        self.close(b"")
-
-    def close(self, farewell: bytes) -> None:
-        """End in good order, with further events as the last bytes."""
-        self._leaving = True
-        self._farewell = farewell
-        if not self.sending.busy:
-            self._finish()
-
-    def end(self) -> None:
-        """Free every task that still works for the reader."""
-        self._ended = True
-        self.sending.abandon()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-
-    def _go_on(self) -> None:
+    def _catch_up(self) -> None:
         """Do what was waiting for the socket: end, read the next page, or write what the log has."""
         self._room.set()
+        if not self._begun or self._ended or self.sending.busy:
+            return
+        if self._aside:
+            self._write(self._aside)
+            self._aside = b""
         if self._leaving:
             self._finish()
-        elif self._catching_up is None:
+        elif self._reading is None:
             self._write_log()
 
     def _finish(self) -> None:
-        if self._feed is None or self._ended or self.sending.busy:
+        if self.sending.busy:
             return
         self._ended = True
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-        self.sending.write(part(self._farewell, last=True))
+        if self._reading is not None:
+            self._reading.cancel()
+        self.sending.write(part(b"", last=True))
 
     def _write_log(self) -> None:
         if self._feed is None or self._ended or self.sending.busy:
@@ -144,7 +109,7 @@ class ClientStream:
         greeted, self._greeting = self._greeting + events, b""
         self.sending.write(*before, part(greeted))
 
-    async def _catch_up(self, feed: ClientFeed, joint: Joint, place: Place | None) -> None:
+    async def _read_up(self, feed: ClientFeed, joint: Joint, place: Place | None) -> None:
         resumes = place is not None
         try:
             while True:
@@ -162,8 +127,8 @@ class ClientStream:
                 # Nothing was to be told: an id alone, which is no event, lets even this reader resume.
                 self._write(self._id(place) + b"\n")
         finally:
-            self._catching_up = None
-        self._go_on()
+            self._reading = None
+        self._catch_up()
 
     async def _visited(self, feed: ClientFeed, place: Place) -> Place:
         """Tell the state of each unfinished job, oldest first."""

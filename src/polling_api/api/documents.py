@@ -77,25 +77,6 @@ MANY_EVENTS: Responses = {
     204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
     **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "draining", "internal"),
 }
-LIST: Responses = {
-    200: described("A page of jobs.", "ETag", "Link", "Cache-Control", "Vary"),
-    304: described("The page is as the caller's validator says.", "ETag", "Cache-Control", "Vary"),
-    **problems("bad_cursor", "invalid_request", "unavailable", "internal"),
-}
-CLIENT_EVENTS: Responses = {
-    200: described(
-        "A stream that has no end.",
-        "Cache-Control",
-        "Vary",
-        content={
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'retry: 2310\nid: WzEsNDcwLDBd.3fJk…\nevent: job\ndata: {"object":"job",…}\n\n',
-            }
-        },
-    ),
-    **problems("bad_request", "unavailable", "draining", "internal"),
-}
 CANCEL: Responses = {
     202: described(
         "The job as it is now: `cancelling`, or `cancelled`.",

@@ -8,7 +8,7 @@ horizon, at most 32 of them; and some 8 for each transaction that was open, at m
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from polling_api.api.positions import job_id_of, microseconds, moment_of, numbers_of
+from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.domain.places import Horizon, Place, Position, Visited
 
 _LAYOUT = 1  # another number, for another layout, is a cursor to be ignored
@@ -53,4 +53,4 @@ def _horizon(numbers: Iterator[int]) -> Horizon:
 
 
 def _job_id(numbers: Iterator[int]) -> str:
-    return job_id_of(next(numbers), next(numbers))
+    return identifier_of("job", next(numbers), next(numbers))

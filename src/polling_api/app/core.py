@@ -26,7 +26,7 @@ from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Absences, Bounds, StatusWatch
+from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Core:
     transport: RedisTransport
     hub: Hub
     watch: StatusWatch
+    feeds: ClientFeeds
     holding: Holding
     keep_alive: KeepAlive
     lapsing: Lapsing
@@ -57,6 +58,7 @@ class Core:
         return [
             self.hub.run,
             self.watch.run,
+            self.feeds.run,
             self.keep_alive.run,
             self.lapsing.run,
             self.keyring.run,
@@ -85,8 +87,10 @@ def assemble(settings: Settings) -> Core:
     transport = connections.transport(settings)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
-    watch = StatusWatch(PrimarySource(engine), hub, _bounds_of(settings))
+    source, bounds = PrimarySource(engine), _bounds_of(settings)
+    watch, feeds = StatusWatch(source, hub, bounds), ClientFeeds(source, hub, bounds)
     hub.join(watch)
+    hub.join(feeds)
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
     holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
@@ -96,6 +100,7 @@ def assemble(settings: Settings) -> Core:
         transport=transport,
         hub=hub,
         watch=watch,
+        feeds=feeds,
         holding=holding,
         keep_alive=keep_alive,
         lapsing=lapsing,

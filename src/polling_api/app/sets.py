@@ -11,6 +11,7 @@ from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.cancel import CancelEndpoint
+from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.history import HistoryEndpoint
@@ -74,6 +75,7 @@ def _account(core: Core) -> AccountEndpoints:
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
     settings, engine, watch, ownership = core.settings, core.engine, core.watch, core.ownership
     form = Form(base)
+    all_jobs = ClientEventsEndpoint(core.feeds, core.streams, form, core.cursors)
     return JobsEndpoints(
         submit=SubmitEndpoint(
             create=partial(jobs.create, engine),
@@ -89,7 +91,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         ),
         status=StatusEndpoint(door, ownership, watch, core.holding, form, settings.max_wait),
         events=EventsEndpoint(door, ownership, watch, core.streams, form),
-        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors),
+        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors, all_jobs),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
         results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
         cancel=CancelEndpoint(

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from polling_api.api import account_documents as documents
 from polling_api.api.account_shapes import (
     ClientDocument,
-    JobListDocument,
     KeyListDocument,
     MadeKeyDocument,
     TokenDocument,
@@ -19,7 +18,7 @@ from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
 from polling_api.api.routes.listing import ListEndpoint
 from polling_api.api.routes.whoami import WhoamiEndpoint
-from polling_api.api.shapes import AuditListDocument
+from polling_api.api.shapes import AuditListDocument, JobListDocument
 
 EXAMPLE_MOMENT = "2026-11-23T09:00:00Z"
 READ = ["GET", "HEAD"]

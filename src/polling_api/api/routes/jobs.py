@@ -37,6 +37,10 @@ IdempotencyKey = Annotated[
         json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
     ),
 ]
+AccessToken = Annotated[
+    str | None,
+    Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
+]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
 
@@ -71,6 +75,7 @@ async def _status_documentation(
 
 async def _events_documentation(
     job_id: JobId,
+    access_token: AccessToken = None,
     last_event_id: Annotated[
         str | None, Query(description="The version you have seen, where the header cannot be set.")
     ] = None,
@@ -87,13 +92,15 @@ async def _events_documentation(
 
 async def _many_events_documentation(
     ids: Annotated[
-        str,
+        str | None,
         Query(
-            description="1 to 100 ids, divided by commas.",
+            description="1 to 100 ids, divided by commas. Without it a client gets all its jobs, and whoever has a token "
+            "those that it names.",
             examples=[EXAMPLE_ID],
             json_schema_extra={"pattern": IDS_PATTERN},
         ),
-    ],
+    ] = None,
+    access_token: AccessToken = None,
     last_event_id: Annotated[
         str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
     ] = None,
@@ -106,7 +113,8 @@ async def _many_events_documentation(
 
     First comes each job's present state. The id of an event is a cursor: after a reconnect with it, to any node and for
     the same jobs, every status since then comes in order, none twice. A job that is not there, or is deleted meanwhile,
-    is told by an `event: problem`.
+    is told by an `event: problem`. The stream of all of a client's jobs has no end: it begins with those that have not
+    ended, and goes on with those that are submitted later.
     """
 
 
