@@ -43,10 +43,6 @@ class Horizon:
         """Every transaction below this one had ended."""
         return min(self.open, default=self.following)
 
-    def covers(self, xid: int) -> bool:
-        """Whether that transaction had ended."""
-        return xid < self.following and xid not in self.open
-
 
 class Position(NamedTuple):
     """One version in the order of a replay. Transactions are older or younger, a job's versions are in order."""
