@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polling_api.api.cursors import Cursors
 from polling_api.api.places import numbers_of_place, place_of_numbers
-from polling_api.api.positions import job_id_of, microseconds, moment_of, numbers_of
+from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.api.routes.client_events import believed
 from polling_api.domain.places import Horizon, Place, Position, Visited
 
@@ -67,7 +67,7 @@ def test_what_is_no_place_or_of_another_layout_is_none(numbers: list[int] | None
 
 @given(job_ids)
 def test_an_id_is_two_numbers(job_id: str) -> None:
-    assert job_id_of(*numbers_of(job_id)) == job_id
+    assert identifier_of("job", *numbers_of(job_id)) == job_id
     assert all(number < 2**64 for number in numbers_of(job_id))
 
 

@@ -33,7 +33,9 @@ HEADERS: dict[str, dict[str, Any]] = {
     ),
     "Last-Modified": _header("`updated_at` in whole seconds.", "Mon, 23 Nov 2026 09:00:12 GMT", pattern=_DATE),
     "Cache-Control": _header(
-        "`no-store` where a wait was asked for.", "private, max-age=30", pattern="^(no-store|private, (max-age=[0-9]+|no-cache))$"
+        "`no-store` where a wait was asked for.",
+        "private, max-age=30",
+        pattern="^(no-store|private, (max-age=[0-9]+|no-cache))$",
     ),
     "Vary": _header("What else the answer depends on.", VARY[1].decode()),
     "X-Poll-Interval": _header(

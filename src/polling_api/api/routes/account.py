@@ -54,7 +54,7 @@ def account_router(endpoints: AccountEndpoints, door: Door) -> APIRouter:
     _add_whoami(router, endpoints.whoami)
     _add_keys(router, endpoints.keys)
     _add_tokens(router, endpoints.access_tokens)
-    _add_jobs(router, endpoints.jobs)
+    add_jobs(router, endpoints.jobs)
     _add_audit(router, endpoints.audit)
     return router
 
@@ -128,7 +128,9 @@ def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint) -> None:
         return await endpoint(request)
 
 
-def _add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
+def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
+    """Add the list of a client's jobs to a router whose door says who the client is."""
+
     @router.api_route(
         JOBS, methods=READ, response_model=JobListDocument, responses=documents.LIST, summary="List your jobs"
     )

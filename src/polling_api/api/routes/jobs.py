@@ -94,8 +94,8 @@ async def _many_events_documentation(
     ids: Annotated[
         str | None,
         Query(
-            description="1 to 100 ids, divided by commas. Without it a client gets all its jobs, and whoever has a token "
-            "those that it names.",
+            description="1 to 100 ids, divided by commas. Without it a client gets all its jobs, and whoever has a "
+            "token those that it names.",
             examples=[EXAMPLE_ID],
             json_schema_extra={"pattern": IDS_PATTERN},
         ),
