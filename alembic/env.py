@@ -8,7 +8,7 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from polling_api.store.engine import CONNECT_TIMEOUT, driver_numbers, driver_url
-from polling_api.store.tables import metadata
+from polling_api.store.tables import belongs_to_the_schema, metadata
 
 MIGRATING = 0x706F6C6C696E67  # "polling": the name of the lock, known to all our processes
 WAIT_FOR_OTHERS = 60.0  # seconds: a migration takes seconds; whoever needs longer is run by hand
@@ -44,7 +44,7 @@ async def wait_for_others(connection: AsyncConnection) -> None:
 
 
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata)
+    context.configure(connection=connection, target_metadata=metadata, include_name=belongs_to_the_schema)
     with context.begin_transaction():
         context.run_migrations()
 

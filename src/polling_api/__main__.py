@@ -98,7 +98,7 @@ def monitor(*, lifeline: Lifeline = False) -> None:
             "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
             "by `serve` and `run`, which bring a monitor too."
         )
-    from polling_api.app import run_monitor
+    from polling_api.app.monitoring import run_monitor
 
     asyncio.run(_until_signal(run_monitor(settings)))
 
@@ -140,13 +140,40 @@ def demo(*, lifeline: Lifeline = False) -> None:
 
 
 @app.command()
+def audit(
+    *,
+    client: Annotated[str | None, typer.Option(help="Only what concerns this client.")] = None,
+    action: Annotated[str | None, typer.Option(help="`results.read`, or a kind, as `token` or `refused`.")] = None,
+    since: Annotated[str, typer.Option(help="How far back: 90s, 30m, 24h, 7d, 2w.")] = "24h",
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, an entry a line.")] = False,
+) -> None:
+    """Show what was done by whom, newest first: results read, tokens and keys made or ended, and what was refused."""
+    from polling_api.commands.audit import Asked, period, show
+    from polling_api.errors import Unavailable
+
+    settings = _settings()
+    if settings.database_url is None:
+        _fail("Set POLLING_DATABASE_URL to the address of the database whose log is to be read.")
+    try:
+        within = min(period(since), settings.audit_keep)
+    except ValueError as error:
+        _fail(f"--since: {error}")
+    asked = Asked(client_id=client, action=action, within=within, limit=limit)
+    try:
+        asyncio.run(show(settings.database_url.get_secret_value(), asked, as_json=as_json))
+    except Unavailable as error:
+        _fail(error.detail, 1)
+
+
+@app.command()
 def openapi(
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is current.")] = False,
     path: Annotated[Path, typer.Option(help="Where the document is kept.")] = Path("openapi.json"),
 ) -> None:
     """Write the OpenAPI document, or check that the one in the repository is current."""
-    from polling_api.app import openapi_document
+    from polling_api.app.service import openapi_document
 
     document = openapi_document()
     if not check:

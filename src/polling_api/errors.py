@@ -3,6 +3,7 @@
     PollingError
     ├── BadRequest            the request cannot be read                     400
     │   └── Invalid           it can be read, and breaks a rule              422
+    ├── Unauthenticated       nobody knows who is calling                    401
     ├── NotFound              no such job, or not the caller's               404
     ├── Conflict              right request, wrong moment                    409
     ├── Gone                  it was there, and was deleted by plan          410
@@ -44,6 +45,7 @@ class PollingError(Exception):
         code: stable name for programs; each has a page on the service.
         errors: the broken rules, field by field.
         retry_after: seconds after which the same request may succeed.
+        challenges: header fields that say which credentials would do (RFC 9110, section 11.6.1).
     """
 
     code = "internal"
@@ -55,12 +57,14 @@ class PollingError(Exception):
         code: str | None = None,
         errors: Sequence[FieldError] = (),
         retry_after: int | None = None,
+        challenges: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
         self.errors = tuple(errors)
         self.retry_after = retry_after
+        self.challenges = tuple(challenges)
 
 
 class BadRequest(PollingError):
@@ -73,6 +77,12 @@ class Invalid(BadRequest):
     """The request can be read, and breaks a rule of the contract."""
 
     code = "invalid_request"
+
+
+class Unauthenticated(PollingError):
+    """The credentials are missing, wrong or over."""
+
+    code = "unauthenticated"
 
 
 class NotFound(PollingError):

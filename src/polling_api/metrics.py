@@ -31,6 +31,12 @@ READS = Counter(
     ("source",),
     registry=REGISTRY,
 )
+KEY_READS = Counter(
+    "polling_key_reads",
+    "Look-ups of a signing key: live (in memory), primary (Postgres), coalesced (joined a read under way).",
+    ("source",),
+    registry=REGISTRY,
+)
 SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots.", registry=REGISTRY, multiprocess_mode="livesum")
 EVICTIONS = Counter("polling_snapshot_evictions", "Snapshots dropped, by reason.", ("reason",), registry=REGISTRY)
 HELD = Gauge(
@@ -69,6 +75,29 @@ STRAYS = Counter(
     "polling_stray_results",
     "What a provider told that is no result of its job: unreadable, overlong, unknown_item, contradiction.",
     ("kind",),
+    registry=REGISTRY,
+)
+AUDIT_ROWS = Counter(
+    "polling_audit_rows", "Audit rows committed: single ones, and sums of refusals.", ("kind",), registry=REGISTRY
+)
+AUDIT_COMMITS = Histogram(
+    "polling_audit_commit_seconds", "Writing one group of audit rows.", buckets=_FAST, registry=REGISTRY
+)
+AUDIT_WAITING = Gauge(
+    "polling_audit_waiting", "Audit rows that wait to be written.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+AUDIT_FAILURES = Counter(
+    "polling_audit_failures",
+    "Audit rows that were not written, so that what they tell was refused: late, full, failed.",
+    ("reason",),
+    registry=REGISTRY,
+)
+REFUSALS_FOLDED = Counter(
+    "polling_audit_refusals_folded", "Refusals of callers too many to be told one by one.", registry=REGISTRY
+)
+REFUSALS_LOST = Counter(
+    "polling_audit_refusals_lost",
+    "Refusals that were never recorded: the database was away too long.",
     registry=REGISTRY,
 )
 

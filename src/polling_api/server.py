@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.config import Config
 
 from polling_api.api.held import Holding
-from polling_api.app import create_app
+from polling_api.app.service import create_app
 from polling_api.protocol import BoundedProtocol, Bounds
 from polling_api.settings import Settings
 

@@ -56,6 +56,15 @@ class Settings(BaseSettings):
         "A request's Host is one of these, with any port; `*` allows all. Unset: HOST, localhost, 127.0.0.1 and [::1]. "
         "A health check that asks by address has to be named too.",
     )
+    cors_origins: Names = _setting(
+        (), "origins", "Whose pages may read answers, and write; as `https://example.org`. `*` allows all."
+    )
+    public_authorities: Names = _setting(
+        (),
+        "names",
+        "What clients may sign as `@authority` beside the Host that comes in: the names outside of a proxy that "
+        "changes it, each with its port unless that is the scheme's own.",
+    )
     head_seconds: float = _setting(10, "s", "A request's head comes in one packet; slower ones hold sockets.", gt=0)
     body_seconds: float = _setting(
         20, "s", "A body may be silent this long, and one second longer for each `body_rate` bytes of it.", gt=0
@@ -112,6 +121,9 @@ class Settings(BaseSettings):
     # Keeping
     results_keep: float = _setting(30 * 86_400, "s", "Results and requests are kept this long after the end.", gt=0)
     jobs_keep: float = _setting(90 * 86_400, "s", "Jobs and their history are kept this long after the end.", gt=0)
+    audit_keep: float = _setting(
+        365 * 86_400, "s", "The audit log is shown this long; a month of it is deleted when all of it is older.", gt=0
+    )
     retention_every: float = _setting(
         60, "s", "How often a monitor deletes what is over; half of the time at most is spent on it.", gt=0
     )

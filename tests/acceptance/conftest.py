@@ -1,6 +1,7 @@
 """One service for all: two workers, a monitor that looks every 0.2 s, a simulator; clients of each worker."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
 from running.jobs import Job, ended_job, quiet_job, read
+from running.openapi import Told, comparing
 from running.service import Service, running_service
 from running.stored import Store
 
@@ -39,9 +41,19 @@ async def service(
 
 
 @pytest.fixture(scope="session")
-async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks the first worker."""
-    async with httpx.AsyncClient(base_url=service.worker_urls[0], timeout=20, trust_env=False) as asking:
+async def told(service: Service) -> Told:
+    """What the service says of its answers."""
+    async with httpx.AsyncClient(timeout=20, trust_env=False) as asking:
+        return Told((await asking.get(f"{service.url}/openapi.json")).json())
+
+
+@pytest.fixture(scope="session")
+async def client(service: Service, told: Told) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the first worker, and compares all its answers with what the service's OpenAPI document says of them."""
+    hooks: dict[str, list[Any]] = {"response": [comparing(told)]}
+    async with httpx.AsyncClient(
+        base_url=service.worker_urls[0], timeout=20, trust_env=False, event_hooks=hooks
+    ) as asking:
         yield asking
 
 

@@ -94,19 +94,6 @@ BODIES: dict[str, tuple[bytes, bytes, int, str]] = {
     "a line over 1 MB": (LINE % (b'{"a":"' + b"x" * KIB * KIB + b'"}'), LINES, 413, "body_too_large"),
     "JSON over 4 MB": (REQUESTS % (b'{"a":"' + b"x" * 4 * KIB * KIB + b'"}'), JSON, 413, "body_too_large"),
 }
-ALLOWED = {
-    SET: "OPTIONS, POST",
-    f"{SET}/events": "DELETE, GET, HEAD, OPTIONS",
-    f"{SET}/{ID}": "DELETE, GET, HEAD, OPTIONS",
-    f"{SET}/{ID}/events": "GET, HEAD, OPTIONS",
-    f"{SET}/{ID}/results": "GET, HEAD, OPTIONS",
-    f"{SET}/{ID}/history": "GET, HEAD, OPTIONS",
-    f"{SET}/{ID}/cancel": "OPTIONS, POST",
-    "/health/live": "GET, HEAD, OPTIONS",
-    "/metrics": "GET, HEAD, OPTIONS",
-    "/problems/job_not_found": "GET, HEAD, OPTIONS",
-    "/openapi.json": "GET, HEAD, OPTIONS",
-}
 
 
 @pytest.fixture(scope="module")
@@ -239,22 +226,6 @@ async def test_a_hundred_slow_clients_keep_nobody_else_waiting(client: httpx.Asy
 
     assert meanwhile.status_code == 200
     assert {answer.status for answer in answers} == {408}
-
-
-@pytest.mark.parametrize("path", ALLOWED)
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE"])
-async def test_another_method_is_told_those_that_there_are(port: int, path: str, method: str) -> None:
-    answer = await ask(port, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-
-    assert_is_problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == ALLOWED[path]
-
-
-@pytest.mark.parametrize("path", ALLOWED)
-async def test_options_names_the_methods_that_there_are(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.options(path)
-
-    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, ALLOWED[path], b"")
 
 
 async def test_options_may_ask_about_the_whole_service(port: int) -> None:

@@ -14,6 +14,9 @@ from polling_api.store.jobs import NewJob, NewRequest
 
 HELD = 3600.0  # seconds: nobody else moves what a test holds
 WRITERS = 8  # at once
+TOTAL = 4  # items of each job: enough for progress to move
+
+_REQUESTS = [NewRequest(f"item-{number}", "{}") for number in range(TOTAL)]
 
 
 class Mover:
@@ -28,9 +31,9 @@ class Mover:
         self._owner = uuid4().hex
         self._writing = asyncio.Semaphore(WRITERS)
 
-    async def store(self, count: int = 1) -> list[Job]:
-        """Store so many jobs, each in version 1."""
-        return list(await asyncio.gather(*(self._store() for _ in range(count))))
+    async def store(self, count: int = 1, *, client_id: str | None = None) -> list[Job]:
+        """Store so many jobs, each in version 1, of a client or public."""
+        return list(await asyncio.gather(*(self._store(client_id) for _ in range(count))))
 
     async def take(self) -> list[Job]:
         """Hold all jobs that are due, as `commit` needs it, and return them."""
@@ -39,40 +42,42 @@ class Mover:
             taken += [claimed.job for claimed in some]
         return taken
 
-    async def stored(self) -> Job:
+    async def stored(self, *, client_id: str | None = None) -> Job:
         """Store one job, and hold it."""
-        [job] = await self.store()
+        [job] = await self.store(client_id=client_id)
         await self.take()
         return job
 
-    async def commit(self, present: Sequence[Job], status: Status) -> list[Job]:
-        """Commit the next version of each job, in which its status is `status`.
+    async def commit(self, present: Sequence[Job], status: Status, *, completed: int | None = None) -> list[Job]:
+        """Commit the next version of each job, in which its status is `status`, and so many items done.
 
         Returns:
             The new versions, in the order of `present`.
         """
-        changes = [_change(job, status) for job in present]
+        changes = [_change(job, status, completed) for job in present]
         async with self._writing:
             saved = await leases.save(self._engine, self._owner, changes, results_keep=HELD)
         by_id = {job.id: job for job in saved}
         return [by_id[job.id] for job in present]
 
-    async def _store(self) -> Job:
+    async def _store(self, client_id: str | None) -> Job:
         new = NewJob(
             id=new_job_id(),
-            client_id=None,
+            client_id=client_id,
             provider="simulator",
             endpoint="/v1/chat/completions",
             metadata={},
-            total=1,
+            total=TOTAL,
             expires_in=None,
             poll_after=1,
         )
         async with self._writing:
-            return (await jobs.create(self._engine, new, [NewRequest("item-0", "{}")])).job
+            return (await jobs.create(self._engine, new, _REQUESTS)).job
 
 
-def _change(job: Job, status: Status) -> Change:
-    progress = Progress(total=1, completed=1) if status.terminal else job.progress
+def _change(job: Job, status: Status, completed: int | None) -> Change:
+    progress = Progress(total=TOTAL, completed=TOTAL) if status.terminal else job.progress
+    if completed is not None:
+        progress = Progress(total=TOTAL, completed=completed)
     transition = Transition(status, progress, job.error, job.expires_at)
     return Change(job_id=job.id, from_version=job.version, transition=transition, poll_after=1, observed=True)

@@ -1,21 +1,29 @@
 """Routes that check of every request what no endpoint should have to."""
 
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from polling_api.api.admission import Door, admitted
 from polling_api.api.negotiation import require_acceptable, require_plain
 from polling_api.api.requests import header
 from polling_api.errors import FieldError, Invalid
 
 NO_CONTENT = 204
+OPERATION = "polling.operation"  # of the scope: the name of the route
 
 
 class CheckedRoute(APIRoute):
-    """A route that refuses unacceptable answers, compressed bodies, and parameters that say two things."""
+    """A route that refuses unacceptable answers, compressed bodies, and parameters that say two things.
+
+    Attributes:
+        door: says who makes a request, before anything else of it is looked at; None where that does not matter.
+    """
+
+    door: Door | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -23,7 +31,11 @@ class CheckedRoute(APIRoute):
         kind = made.value if isinstance(made, DefaultPlaceholder) else made
         # The media type of its answers, None where they have no body.
         self.made = None if self.status_code == NO_CONTENT else kind.media_type
-        self._parameters = frozenset(parameter.alias for parameter in self.dependant.query_params)
+        self._parameters = frozenset(
+            parameter.alias
+            for parameter in self.dependant.query_params
+            if not _is_list(parameter.field_info.annotation)
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI).
@@ -31,9 +43,14 @@ class CheckedRoute(APIRoute):
         Raises:
             NotAcceptable: `Accept` excludes what is made here.
             Unsupported: the body is compressed.
-            Invalid: a parameter is repeated.
+            Unauthenticated: the door lets nobody pass who makes this request.
+            Invalid: a parameter is repeated that is no list.
         """
         if scope["method"] in self.methods:
+            scope[OPERATION] = self.name
+            if self.door is not None:
+                admission = await admitted(self.door, scope, receive)
+                receive = admission.receive or receive
             self.require_acceptable(scope)
             require_plain(header(scope, b"content-encoding"))
             self._require_once(scope["query_string"])
@@ -56,3 +73,16 @@ class CheckedRoute(APIRoute):
                 f"`{repeated[0]}` is given more than once, and only one can be meant.",
                 errors=[FieldError(f"?{name}", "given more than once") for name in repeated],
             )
+
+
+def _is_list(annotation: Any) -> bool:
+    return list in (get_origin(annotation), *map(get_origin, get_args(annotation)))
+
+
+Kind = TypeVar("Kind", bound=CheckedRoute)
+
+
+def behind(door: Door, kind: type[Kind]) -> type[Kind]:
+    """Routes of a kind that only `door` leads to."""
+    guarded: type[Any] = type(kind.__name__, (kind,), {"door": door})
+    return guarded

@@ -43,6 +43,42 @@ KINDS: dict[str, Kind] = {
         "The cursor was not given out by this list. Take `next_cursor` of the page before as it is, or begin again "
         "without one; a cursor is good for one list of one job.",
     ),
+    "token_in_query": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "An access token in the query (`?access_token=`) is taken on event streams alone, for browsers' EventSource, "
+        "which cannot set headers. Everywhere else addresses end up in logs and histories, so it is sent as "
+        "`Authorization: Bearer`.",
+    ),
+    "invalid_signature": Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "The request is not signed as it has to be (RFC 9421, `hmac-sha256`), or its key is not good. The detail says "
+        "which rule was broken, `Accept-Signature` what has to be covered. Each signature is good once, within 300 "
+        "seconds of its `created`.",
+    ),
+    "invalid_token": Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "The access token is none that was given out here, has expired, or has ended with the key that made it. Ask "
+        "its client for another; a public job can be read without one.",
+    ),
+    "insufficient_scope": Kind(
+        HTTPStatus.FORBIDDEN,
+        "The access token names this job, and does not allow this: its scopes are among `status`, `events`, `results` "
+        "and `cancel`. Deleting takes the client's own signature.",
+    ),
+    "origin_not_allowed": Kind(
+        HTTPStatus.FORBIDDEN,
+        "The request comes from a page of another site, and would change something. The operator lists the origins "
+        "that may in POLLING_CORS_ORIGINS.",
+    ),
+    "key_not_found": Kind(
+        HTTPStatus.NOT_FOUND, "There is no such key, or it is not of the client that asks: both are answered alike."
+    ),
+    "key_ended": Kind(
+        HTTPStatus.CONFLICT, "The key has been revoked or has expired, so that it can neither make nor have successors."
+    ),
+    "too_many_keys": Kind(
+        HTTPStatus.CONFLICT, "The client has as many good keys as it may have. End one that is not used any more."
+    ),
     "anonymous_submit_disabled": Kind(
         HTTPStatus.FORBIDDEN,
         "This service is connected to a real provider, whose work costs money, so it takes jobs from its "

@@ -1,6 +1,6 @@
 """Every error that FastAPI or Starlette would tell in its own way, told as a problem."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -34,16 +34,16 @@ class AnswerResponse(Response):
         await send_whole(self._answer, send)
 
 
-def add_problem_handlers(app: FastAPI, jobs: str) -> None:
+def add_problem_handlers(app: FastAPI, sets: Collection[str]) -> None:
     """Have `app` tell all errors as problems, and answer `OPTIONS`.
 
     Args:
         app: the application.
-        jobs: the path below which every address is a job's.
+        sets: the paths below which every address is a job's.
     """
     app.add_exception_handler(PollingError, _tell_ours)
     app.add_exception_handler(RequestValidationError, _tell_broken_rules)
-    app.add_exception_handler(HTTPException, partial(_tell_refusal, f"{jobs}/"))
+    app.add_exception_handler(HTTPException, partial(_tell_refusal, tuple(f"{path}/" for path in sets)))
 
 
 async def _tell_ours(request: Request, error: Exception) -> Response:
@@ -58,7 +58,7 @@ async def _tell_broken_rules(request: Request, error: Exception) -> Response:
     return AnswerResponse(problem(Invalid(detail, errors=broken), request.scope))
 
 
-async def _tell_refusal(jobs: str, request: Request, error: Exception) -> Response:
+async def _tell_refusal(jobs: tuple[str, ...], request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette types every handler alike
     method, path = request.method, request.scope["path"]
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -9,10 +9,9 @@ from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
-from polling_api.api.held import SteppedSend
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
-from polling_api.api.streaming import COMMENT, START, greeting, part, problem_event
+from polling_api.api.streaming import COMMENT, START, OpenStream, greeting, part, problem_event
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch, Topic
@@ -23,7 +22,7 @@ NOT_THERE = -1  # in place of a version: the reader was told that there is no su
 _log = structlog.get_logger(__name__)
 
 
-class ManyJobsStream:
+class ManyJobsStream(OpenStream):
     """One open stream. What it remembers of each job is the version its reader has seen; the topics have the rest.
 
     A slow reader costs no more: of each job it gets the statuses since, and the newest version, when it reads on.
@@ -36,36 +35,18 @@ class ManyJobsStream:
         send: the server's.
     """
 
-    __slots__ = (
-        "_begun",
-        "_cursor",
-        "_ended",
-        "_form",
-        "_greeting",
-        "_leaving",
-        "_news",
-        "_open",
-        "_reading",
-        "_scope",
-        "_seen",
-        "_watch",
-        "sending",
-    )
+    __slots__ = ("_cursor", "_form", "_greeting", "_news", "_open", "_scope", "_seen", "_watch")
 
     def __init__(self, watch: StatusWatch, form: Form, cursor: Cursor, scope: Scope, send: Send) -> None:
+        super().__init__(send)
         self._watch = watch
         self._form = form
         self._cursor = cursor
         self._scope = scope
-        self.sending = SteppedSend(send, ready=self._catch_up)
         self._seen: dict[str, int] = {}
         self._open: dict[str, Topic] = {}
         self._news: dict[str, Topic] = {}
-        self._reading: asyncio.Task[None] | None = None
         self._greeting = b""
-        self._begun = False
-        self._leaving = False
-        self._ended = False
 
     def begin(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
         """Send the headers, and of each job its present state or what the reader has missed.
@@ -91,28 +72,12 @@ class ManyJobsStream:
             self._news[topic.job_id] = topic
             self._catch_up()
 
-    def keep_alive(self) -> None:
-        """Write a comment, unless the reader is slow and has bytes waiting anyway."""
-        if self._begun and not (self._ended or self.sending.busy):
-            self.sending.write(part(COMMENT))
-
-    def drain(self) -> None:
-        """End after what is being written; the reader resumes elsewhere by the cursor it has."""
-        self._leaving = True
-        self._catch_up()
-
-    def end(self) -> None:
-        """Free every task that still works for the reader."""
-        self._ended = True
-        self.sending.abandon()
-        if self._reading is not None:
-            self._reading.cancel()
-
     def _catch_up(self) -> None:
         """Bring the reader up to date, or leave it to the write that is under way to call this again."""
         if not self._begun or self._ended or self.sending.busy:
             return
-        told = self._told_news()
+        told = self._aside + self._told_news()
+        self._aside = b""
         if told or self._leaving:
             self._write(told)
         self._read_on()

@@ -3,16 +3,20 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
+from polling_api.api.answers import Answer
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
-from polling_api.api.problems import problem
+from polling_api.api.origins import AllowedOrigins, origin_of
+from polling_api.api.problems import PROBLEM, problem
 from polling_api.api.requests import header
 from polling_api.errors import Misdirected, PollingError
 from polling_api.representation import API_VERSION
@@ -46,17 +50,31 @@ class _Date:
 _DATE = _Date()
 
 
+def _nobody_told(_scope: Scope, _code: str) -> None:
+    """For what refuses by itself, before anybody is known."""
+
+
 class Edge:
     """The outermost layer: nothing leaves without a correlation id, a figure and, at worst, a `500`.
 
     Args:
         app: what answers.
         hosts: those whose requests are let through.
+        origins: those whose pages may read answers, and write.
+        refused: told of each request that was refused for who made it, with the problem's code.
     """
 
-    def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: AllowedHosts,
+        origins: AllowedOrigins,
+        refused: Callable[[Scope, str], None] = _nobody_told,
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._origins = origins
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -64,31 +82,30 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        correlation_id = scope["polling.correlation_id"] = _correlation_id(scope)
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        correlated = (b"x-correlation-id", correlation_id.encode())
+        correlated = (b"x-correlation-id", _identify(scope).encode())
+        origin = origin_of(scope)
+        readable = [] if origin is None else self._origins.headers_for(origin)
         status = 0
 
         async def send_framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _tell(scope, status, time.perf_counter() - started)
-                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER]
+                self._tell(scope, status, time.perf_counter() - started)
+                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *readable]
                 if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
                     headers += _GUARDS
                 message = {**message, "headers": headers}
             await send(message)
 
         try:
-            host = header(scope, b"host")
-            if self._hosts.allow(host):
+            answer = self._answer_at_once(scope, origin)
+            if answer is None:
                 await self._app(scope, receive, send_framed)
             else:
-                error = Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
-                await send_whole(problem(error, scope), send_framed)
+                await send_whole(answer, send_framed)
         except PollingError as error:
-            # What a hot route refuses on the lane, where no handler of FastAPI's stands.
+            # What is refused here or by a hot route on the lane, where no handler of FastAPI's stands.
             if status:
                 raise
             await send_whole(problem(error, scope), send_framed)
@@ -99,13 +116,39 @@ class Edge:
             error = PollingError("Something went wrong on our side. The correlation id helps us to find out what.")
             await send_whole(problem(error, scope), send_framed)
 
+    def _answer_at_once(self, scope: Scope, origin: bytes | None) -> Answer | None:
+        """The answer to a browser's preflight; None where the request may go on."""
+        host = header(scope, b"host")
+        if not self._hosts.allow(host):
+            raise Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
+        if origin is None:
+            return None
+        preflight = self._origins.preflight(origin, scope)
+        if preflight is None:
+            self._origins.require_writable(origin, scope)
+        return preflight
 
-def _correlation_id(scope: Scope) -> str:
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        _record(scope, status, seconds)
+        if status >= HTTPStatus.BAD_REQUEST and (code := scope.get(PROBLEM)):
+            self._refused(scope, code)
+
+
+def _identify(scope: Scope) -> str:
+    """Give a request an id of ours, and the correlation id that goes through all that is logged of it."""
+    request_id = scope["polling.request_id"] = secrets.token_hex(16)
+    correlation_id = scope["polling.correlation_id"] = _correlation_id(scope) or request_id
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id, request_id=request_id)
+    return correlation_id
+
+
+def _correlation_id(scope: Scope) -> str | None:
+    """The caller's own, where it is well formed; otherwise ours stands for it."""
     given = header(scope, b"x-correlation-id")
-    return given if given and _CORRELATION.fullmatch(given) else secrets.token_hex(16)
+    return given if given and _CORRELATION.fullmatch(given) else None
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
+def _record(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("polling.route") or _route_of(scope)
     transport = scope.get("polling.transport", "call")
     metrics.REQUESTS.labels(route, transport, str(status)).observe(seconds)
@@ -118,4 +161,4 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
 
 def _route_of(scope: Scope) -> str:
     route: Any = scope.get("route")
-    return getattr(route, "path", "none")
+    return getattr(route, "path_format", "none")

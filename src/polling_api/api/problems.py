@@ -21,6 +21,7 @@ from polling_api.errors import (
     TargetTooLong,
     TooLarge,
     TooSlow,
+    Unauthenticated,
     Unavailable,
     Unimplemented,
     UnknownVersion,
@@ -29,10 +30,12 @@ from polling_api.errors import (
 from polling_api.representation import Headers
 
 PROBLEM_TYPE = b"application/problem+json"
+PROBLEM = "polling.problem"  # of the scope: the code of the problem that answers it
 
 _STATUSES: dict[type[PollingError], HTTPStatus] = {
     BadRequest: HTTPStatus.BAD_REQUEST,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Gone: HTTPStatus.GONE,
@@ -66,7 +69,8 @@ def problem(error: PollingError, scope: Scope, *, status: int | None = None, hea
         headers: further headers, as `Allow`.
     """
     status = status or status_of(error)
-    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers]
+    scope[PROBLEM] = error.code
+    described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers, *error.challenges]
     if error.retry_after is not None:
         described.append((b"retry-after", b"%d" % error.retry_after))
     body = orjson.dumps(problem_document(error, scope, status=status))

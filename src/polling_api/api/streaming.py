@@ -96,7 +96,51 @@ class KeepAlive:
             self._next = (self._next + 1) % len(self._slots)
 
 
-class EventStream:
+class OpenStream:
+    """What streams of one job and of many have in common: they are kept alive, and end in good order.
+
+    Args:
+        send: the server's.
+    """
+
+    __slots__ = ("_aside", "_begun", "_ended", "_leaving", "_reading", "sending")
+
+    def __init__(self, send: Send) -> None:
+        self.sending = SteppedSend(send, ready=self._catch_up)
+        self._reading: asyncio.Task[None] | None = None
+        self._aside = b""
+        self._begun = False
+        self._leaving = False
+        self._ended = False
+
+    def keep_alive(self) -> None:
+        """Write a comment, unless the reader is slow and has bytes waiting anyway."""
+        if self._begun and not (self._ended or self.sending.busy):
+            self.sending.write(part(COMMENT))
+
+    def tell(self, event: bytes) -> None:
+        """Write an event that is about no job, as soon as the reader takes it."""
+        self._aside += event
+        self._catch_up()
+
+    def drain(self) -> None:
+        """End after what is being written; the reader resumes elsewhere by the last id it has."""
+        self._leaving = True
+        self._catch_up()
+
+    def end(self) -> None:
+        """Free every task that still works for the reader."""
+        self._ended = True
+        self.sending.abandon()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _catch_up(self) -> None:
+        """Bring the reader up to date, or leave it to the write or read that is under way to call this again."""
+        raise NotImplementedError
+
+
+class EventStream(OpenStream):
     """One open stream. The version its reader has seen is all it remembers; the topic has the rest.
 
     Args:
@@ -106,30 +150,16 @@ class EventStream:
         send: the server's.
     """
 
-    __slots__ = (
-        "_ended",
-        "_form",
-        "_greeting",
-        "_leaving",
-        "_reading",
-        "_scope",
-        "_seen",
-        "_topic",
-        "_watch",
-        "sending",
-    )
+    __slots__ = ("_form", "_greeting", "_scope", "_seen", "_topic", "_watch")
 
     def __init__(self, watch: StatusWatch, form: Form, scope: Scope, send: Send) -> None:
+        super().__init__(send)
         self._watch = watch
         self._form = form
         self._scope = scope
-        self.sending = SteppedSend(send, ready=self._catch_up)
         self._topic: Topic | None = None
         self._seen = 0
         self._greeting = b""
-        self._reading: asyncio.Task[None] | None = None
-        self._leaving = False
-        self._ended = False
 
     def begin(self, topic: Topic, seen: int | None) -> None:
         """Send the headers and what the reader has missed.
@@ -139,6 +169,7 @@ class EventStream:
             seen: the version the reader has seen, None for a first visit, which gets the present state alone.
         """
         self._topic = topic
+        self._begun = True
         self._greeting = greeting()
         if seen is None and topic.snapshot is not None:
             self._push((topic.snapshot,), START)
@@ -153,23 +184,6 @@ class EventStream:
         if self._topic is topic:
             self._catch_up()
 
-    def keep_alive(self) -> None:
-        """Write a comment, unless the reader is slow and has bytes waiting anyway."""
-        if self._topic is not None and not (self._ended or self.sending.busy):
-            self.sending.write(part(COMMENT))
-
-    def drain(self) -> None:
-        """End after what is being written; the reader resumes elsewhere by its `Last-Event-ID`."""
-        self._leaving = True
-        self._catch_up()
-
-    def end(self) -> None:
-        """Free every task that still works for the reader."""
-        self._ended = True
-        self.sending.abandon()
-        if self._reading is not None:
-            self._reading.cancel()
-
     def _catch_up(self) -> None:
         """Bring the reader up to date, or leave it to the write or read that is under way to call this again.
 
@@ -177,6 +191,11 @@ class EventStream:
         """
         if self._topic is None or self._ended or self.sending.busy or self._reading:
             return
+        if self._aside:
+            self.sending.write(part(self._aside))
+            self._aside = b""
+            if self.sending.busy:
+                return
         missed = self._topic.since(self._seen)
         if missed:
             self._push(missed)

@@ -52,7 +52,7 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Whom it counts against, and what its cursors are bound to; empty for nobody in particular."""
+        """Whom it counts against: a token, a client, or (empty) nobody in particular."""
         if self.grant is not None:
             return self.grant.id
         return self.client_id or ""

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from random import random
 from time import monotonic
 from typing import Any
@@ -10,7 +12,8 @@ import structlog
 
 from polling_api.monitor.cancellation import to_the_end
 from polling_api.monitor.reporting import report
-from polling_api.store import purges, retention
+from polling_api.store import audit_partitions, purges, retention
+from polling_api.store.clock import database_time
 from polling_api.store.engine import Engine
 
 MOST_JOBS = 100  # in a statement: with their versions some 10,000 rows, and few enough to be found by index
@@ -31,6 +34,8 @@ _log = structlog.get_logger(__name__)
 class Retention:
     """Gives up results, deletes jobs and keys when their time is over, and purges the rows of what is gone.
 
+    Of the audit log it drops the months that are over, and makes those to come.
+
     Any number may run side by side; each does what it finds and no other has in hand. What a turn does not get
     done is left for the next.
 
@@ -38,14 +43,27 @@ class Retention:
         engine: the primary's.
         publish_gone: told of deleted jobs, after the commit.
         jobs_keep: seconds from a job's end until it is deleted.
+        audit_keep: seconds that every entry of the audit log is kept; its month is dropped when all of it is over.
         every: seconds between two turns, give or take a half, so that monitors started together drift apart.
+        now: tells which month it is; by default the database's clock, since a node's own may be wrong by years.
     """
 
-    def __init__(self, engine: Engine, publish_gone: PublishGone, *, jobs_keep: float, every: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        publish_gone: PublishGone,
+        *,
+        jobs_keep: float,
+        audit_keep: float,
+        every: float,
+        now: Callable[[], Awaitable[datetime]] | None = None,
+    ) -> None:
         self._engine = engine
         self._publish_gone = publish_gone
         self._jobs_keep = jobs_keep
+        self._audit_keep = timedelta(seconds=audit_keep)
         self._every = every
+        self._now = now or partial(database_time, engine)
 
     async def run(self) -> None:
         """Take turns until cancelled; what is being written then is written first."""
@@ -68,6 +86,8 @@ class Retention:
             "jobs": self._expire_jobs,
             "keys": self._expire_keys,
             "rows": self._purge,
+            "months_made": self._make_months,
+            "months_dropped": self._drop_months,  # last: it may find the log in use, which ends the turn
         }
         within = self._every * BUSY / len(kinds)
         done = {kind: await _all_of(step, within) for kind, step in kinds.items()}
@@ -90,6 +110,13 @@ class Retention:
     async def _purge(self) -> tuple[int, bool]:
         purged = await purges.purge(self._engine, rows=MOST_ROWS)
         return purged.rows, purged != purges.Purged(0, 0)
+
+    async def _make_months(self) -> tuple[int, bool]:
+        return len(await audit_partitions.make(self._engine, await self._now())), False
+
+    async def _drop_months(self) -> tuple[int, bool]:
+        before = await self._now() - self._audit_keep
+        return len(await audit_partitions.drop(self._engine, before=before)), False
 
 
 async def _all_of(step: Step, within: float) -> int:

@@ -8,6 +8,7 @@ from uvicorn._types import ASGI3Application
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import EVERY_HOST
 from polling_api.api.middleware import Edge
+from polling_api.api.origins import NO_ORIGIN
 from polling_api.api.problems import problem
 from polling_api.errors import PollingError
 
@@ -18,4 +19,4 @@ def refusing(error: PollingError) -> ASGI3Application:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         await send_whole(problem(error, scope), send)
 
-    return cast("ASGI3Application", Edge(refuse, EVERY_HOST))
+    return cast("ASGI3Application", Edge(refuse, EVERY_HOST, NO_ORIGIN))

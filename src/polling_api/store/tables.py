@@ -6,12 +6,15 @@ with its versions; its requests and results, which may be many, are queued in `p
 deleted a few at a time. Nobody can see them meanwhile: they are read by way of their job.
 """
 
+import re
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -25,12 +28,14 @@ from sqlalchemy import (
 
 from polling_api.domain.job import TERMINAL, Outcome, Status
 from polling_api.domain.result import StrayKind
+from polling_api.store.xids import Xid8
 
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
         "uq": "%(table_name)s_%(column_0_N_name)s_key",
         "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     }
 )
 
@@ -47,6 +52,8 @@ _ENDED = f"({_one_of('status', frozenset(TERMINAL))}) = (finished_at IS NOT NULL
 _COUNTS = "completed >= 0 AND failed >= 0 AND expired >= 0 AND cancelled >= 0"
 _ERROR = "(error_code IS NULL) = (error_message IS NULL)"
 _VERSIONS = "version >= status_version AND status_version >= 1"
+_OWNED = text("client_id IS NOT NULL")
+_NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
 
 jobs = Table(
     "jobs",
@@ -98,9 +105,12 @@ jobs = Table(
         postgresql_where=text("results_expire_at IS NOT NULL AND results_purged_at IS NULL"),
     ),
     Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+    # A client's list. With a filter each status has its own stretch of the second, already in order.
+    Index("jobs_of_client", "client_id", *_NEWEST_FIRST, postgresql_where=_OWNED),
+    Index("jobs_of_client_by_status", "client_id", "status", *_NEWEST_FIRST, postgresql_where=_OWNED),
     postgresql_with={
-        # Saving a version moves no indexed column as long as the lease is kept: with room on the page the new
-        # row stays there, and neither index is touched (heap-only tuple).
+        # Saving progress moves no indexed column as long as the lease is kept: with room on the page the new
+        # row stays there, and no index is touched (heap-only tuple).
         "fillfactor": 80,
         # Each claim leaves a dead entry in the small index of unfinished jobs. By default vacuum waits for a
         # fifth of the whole table, finished jobs and all, and claims would wade through the dead until then.
@@ -157,11 +167,19 @@ transitions = Table(
     Column("finished_at", _TIME),
     Column("expires_at", _TIME),
     Column("results_expire_at", _TIME),
+    Column("client_id", Text, comment="the owner of the job; null: public"),
+    Column(
+        "xid",
+        Xid8,
+        server_default=text("pg_current_xact_id()"),
+        comment="the transaction that wrote it; null: before there was a replay by client",
+    ),
     PrimaryKeyConstraint("job_id", "version"),
     CheckConstraint(_STATUS, name="status"),
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
     CheckConstraint(_COUNTS, name="counts"),
+    Index("transitions_of_client", "client_id", "xid", "job_id", "version", postgresql_where=_OWNED),
 )
 
 # A row says that what was sent under a key is a job. The job's own transaction writes and deletes it, so there is
@@ -201,3 +219,72 @@ strays = Table(
     PrimaryKeyConstraint("job_id", "number"),
     CheckConstraint(_one_of("kind", frozenset(StrayKind)), name="kind"),
 )
+
+# Clients and keys are few, and stay: what was done with a key that has ended can still be told.
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("limits", JSON, comment="null: those of all clients"),
+    Column("api_version", Text, comment="the one that is pinned; null: the newest"),
+    Index("clients_listed", "created_at", "id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, ForeignKey("clients.id"), nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="as the vault sealed it"),
+    Column(
+        "made_by",
+        Text,
+        ForeignKey("keys.id"),
+        comment="the key that made it, with which it ends; null: the operator",
+    ),
+    Column("created_at", _TIME, nullable=False),
+    Column("granted_until", _TIME, comment="the end it was made with; null: none"),
+    Column("expires_at", _TIME, comment="its end: sooner than granted where another key took its place"),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME, comment="true to the minute"),
+    CheckConstraint("granted_until IS NULL OR expires_at IS NOT NULL AND expires_at <= granted_until", name="granted"),
+    Index("keys_of_client", "client_id", "created_at", "id"),
+    Index("keys_made_by", "made_by", postgresql_where=text("made_by IS NOT NULL")),
+    # What has ended lately is asked every two seconds by every process.
+    Index("keys_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    Index("keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+    # Noting its use moves no indexed column: with room on the page no index is touched (heap-only tuple).
+    postgresql_with={"fillfactor": 80},
+)
+
+# Kept in a partition for each month, which is dropped as a whole: see `audit_partitions`. They come and go with time,
+# and are no part of the schema.
+audit = Table(
+    "audit",
+    metadata,
+    Column("at", _TIME, nullable=False, comment="when it was recorded; of refusals, when their minute began"),
+    Column("id", Text, nullable=False),
+    Column("client_id", Text, comment="whose job, key or token it was about"),
+    Column("actor", Text, nullable=False, comment="who did it"),
+    Column("action", Text, nullable=False),
+    Column("job_id", Text),
+    Column("address", Text, comment="where it came from; null: from several"),
+    Column("outcome", Text, nullable=False, comment="`allowed`, or the code of the problem that was told"),
+    Column("count", Integer, nullable=False, comment="how many times in its minute; 1 for all but refusals"),
+    Column("correlation_id", Text, comment="the caller's"),
+    Column("request_id", Text, comment="ours"),
+    PrimaryKeyConstraint("at", "id"),
+    CheckConstraint("count >= 1", name="count"),
+    # Its owner's pages. What belongs to nobody is read by time alone.
+    Index("audit_of_client", "client_id", "at", "id", postgresql_where=text("client_id IS NOT NULL")),
+    postgresql_partition_by="RANGE (at)",
+)
+
+AUDIT_PARTITION = re.compile(r"audit_(?P<year>\d{4})_(?P<month>\d{2})")
+
+
+def belongs_to_the_schema(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave partitions out where the tables of a database are compared with these (Alembic's `include_name`)."""
+    return kind != "table" or not AUDIT_PARTITION.fullmatch(name or "")

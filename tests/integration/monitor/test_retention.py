@@ -40,7 +40,7 @@ def deleted() -> Deleted:
 @pytest.fixture
 def retaining(engine: AsyncEngine, deleted: Deleted) -> Callable[..., Retention]:
     def make(every: float = 20, jobs_keep: float = DAY) -> Retention:
-        return Retention(engine, deleted.publish, jobs_keep=jobs_keep, every=every)
+        return Retention(engine, deleted.publish, jobs_keep=jobs_keep, audit_keep=DAY, every=every)
 
     return make
 
@@ -107,7 +107,7 @@ async def test_deleted_jobs_are_told_after_they_are_gone(engine: AsyncEngine, en
         found.extend(await jobs.read(engine, gone))
         await deleted.publish(gone)
 
-    await Retention(engine, publish, jobs_keep=DAY, every=20).turn()
+    await Retention(engine, publish, jobs_keep=DAY, audit_keep=DAY, every=20).turn()
 
     assert set(deleted.ids) == ids
     assert found == []

@@ -15,23 +15,29 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.store import migrate
 from polling_api.store.engine import driver_url
-from polling_api.store.tables import metadata
+from polling_api.store.tables import belongs_to_the_schema, metadata
 
-# Columns, constraints, indexes and storage parameters, each as Postgres itself words it.
+# Columns with their defaults, constraints, indexes and storage parameters, each as Postgres itself words it. Partitions
+# come and go with time, and are like the tables they belong to.
 CATALOG = """
 SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
-       || coalesce(' ' || col_description(c.oid, a.attnum), '')
+       || coalesce(' ' || col_description(c.oid, a.attnum), '') || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version'
+     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND c.relname <> 'alembic_version'
 UNION ALL
-SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'
+SELECT 'constraint', relname, conname, pg_get_constraintdef(pg_constraint.oid)
+FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE connamespace = 'public'::regnamespace AND NOT relispartition AND relname <> 'alembic_version'
 UNION ALL
-SELECT 'index', tablename, indexname, indexdef FROM pg_indexes
-WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+SELECT 'index', tablename, indexname, indexdef
+FROM pg_indexes JOIN pg_class ON oid = format('%I.%I', schemaname, tablename)::regclass
+WHERE schemaname = 'public' AND NOT relispartition AND tablename <> 'alembic_version'
 UNION ALL
-SELECT 'options', relname, relkind::text, reloptions::text FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S') AND relname <> 'alembic_version'
+SELECT 'options', relname, relkind::text, coalesce(pg_get_partkeydef(oid), reloptions::text) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND NOT relispartition
+      AND relname <> 'alembic_version'
 ORDER BY 1, 2, 3
 """
 
@@ -73,7 +79,8 @@ async def test_upgrading_again_changes_nothing(postgres_url: str) -> None:
 
 async def test_alembic_finds_no_difference_to_the_tables_of_the_code(postgres_url: str) -> None:
     def compare(connection: Connection) -> Any:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        context = MigrationContext.configure(connection, opts={"include_name": belongs_to_the_schema})
+        return compare_metadata(context, metadata)
 
     assert await on_a_connection(postgres_url, compare) == []
 

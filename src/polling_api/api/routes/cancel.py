@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 
+from polling_api.api.admission import Admission
 from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
 from polling_api.api.handlers import AnswerResponse
-from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.api.ownership import Ownership, no_such_job
+from polling_api.domain.caller import Scope
 from polling_api.domain.job import Job, Status
 from polling_api.errors import Conflict
 from polling_api.representation import Form, Snapshot
@@ -20,27 +22,30 @@ class CancelEndpoint:
     """Cancels one job.
 
     Args:
+        ownership: finds the job for whoever asks.
         watch: the snapshots.
         cancel: asks for the end of a job, and gives its present version; None where there is no such job.
         publish: tells everybody of a committed version.
         form: of the set this endpoint belongs to.
     """
 
-    def __init__(self, watch: StatusWatch, cancel: Cancel, publish: Publish, form: Form) -> None:
+    def __init__(self, ownership: Ownership, watch: StatusWatch, cancel: Cancel, publish: Publish, form: Form) -> None:
+        self._ownership = ownership
         self._watch = watch
         self._cancel = cancel
         self._publish = publish
         self._form = form
 
-    async def __call__(self, job_id: str) -> Response:
+    async def __call__(self, admission: Admission, job_id: str) -> Response:
         """Answer with the job as it is now, as often as asked.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
+            Refused: the caller's token does not allow it.
             Conflict: it has ended otherwise.
             Unavailable: it may or may not be asked to end; asking again does no harm.
         """
-        await seen_job(self._watch, job_id)
+        await self._ownership.find(admission.certain(), job_id, Scope.CANCEL)
         job = await self._cancel(job_id)
         if job is None:
             self._watch.deleted(job_id)

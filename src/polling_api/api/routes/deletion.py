@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 
+from polling_api.api.admission import Admission
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.handlers import AnswerResponse
-from polling_api.api.ownership import no_such_job, seen_job
+from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.watch import StatusWatch
 
 Delete = Callable[[str], Awaitable[bool]]
@@ -19,25 +20,28 @@ class DeleteEndpoint:
     """Deletes one job.
 
     Args:
+        ownership: finds the job for whoever asks.
         watch: the snapshots.
         delete: deletes a finished job; False where there is no such job.
         publish_gone: tells everybody of deleted jobs.
     """
 
-    def __init__(self, watch: StatusWatch, delete: Delete, publish_gone: PublishGone) -> None:
+    def __init__(self, ownership: Ownership, watch: StatusWatch, delete: Delete, publish_gone: PublishGone) -> None:
+        self._ownership = ownership
         self._watch = watch
         self._delete = delete
         self._publish_gone = publish_gone
 
-    async def __call__(self, job_id: str) -> Response:
+    async def __call__(self, admission: Admission, job_id: str) -> Response:
         """Answer once nobody can find the job any more.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
+            Refused: the caller has a token, and none allows it.
             Conflict: it has not ended.
             Unavailable: it may or may not be deleted.
         """
-        await seen_job(self._watch, job_id)
+        await self._ownership.find(admission.certain(), job_id, None)
         deleted = await self._delete(job_id)
         self._watch.deleted(job_id)
         if not deleted:

@@ -1,70 +1,71 @@
 """`GET` of a job's events: Server-Sent Events with replay. Hot: a held stream costs one small object."""
 
 import re
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.answers import NO_STORE, VARY, Answer
-from polling_api.api.held import Holding, send_whole
-from polling_api.api.ownership import no_such_job, visible
-from polling_api.api.problems import problem
+from polling_api.api.admission import Admission, Door, admitted
+from polling_api.api.answers import Answer
+from polling_api.api.held import send_whole
+from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
+from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.requests import header, query
-from polling_api.api.streaming import HEADERS, EventStream, KeepAlive
-from polling_api.domain.job import JOB_ID
-from polling_api.errors import PollingError, Unavailable
+from polling_api.api.streaming import HEADERS, EventStream
+from polling_api.domain.caller import Scope as Needed
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
-SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
 
 
 class EventsEndpoint:
     """Streams one job's versions until its end.
 
     Args:
+        door: says who asks.
+        ownership: finds the job for whoever it is.
         watch: the snapshots.
-        holding: counts the streams.
-        keep_alive: writes comments into silent ones.
+        streams: holds them.
         form: of the set this endpoint belongs to.
     """
 
-    def __init__(self, watch: StatusWatch, holding: Holding, keep_alive: KeepAlive, form: Form) -> None:
+    def __init__(self, door: Door, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form) -> None:
+        self._door = door
+        self._ownership = ownership
         self._watch = watch
-        self._holding = holding
-        self._keep_alive = keep_alive
+        self._streams = streams
         self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._holding.draining:
-            raise going_away()
-        job_id = scope["path_params"]["job_id"]
-        if not JOB_ID.fullmatch(job_id):
-            raise no_such_job()
+        admission = await admitted(self._door, scope, receive)
+        self._streams.require_staying()
         seen = _version(last_event_id(scope))
         stream = EventStream(self._watch, self._form, scope, send)
-        topic = await self._watch.follow(job_id, stream)
-        if topic is None:
+        job_id = scope["path_params"]["job_id"]
+        followed = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
+        if not followed:
             raise no_such_job()
         try:
-            await self._stream(stream, topic, seen, scope, receive, send)
+            await self._stream(stream, followed[job_id], seen, admission, scope, receive, send)
         finally:
             stream.end()
-            self._watch.unfollow(topic, stream)
+            self._ownership.unfollow_all(followed, stream)
 
     async def _stream(
-        self, stream: EventStream, topic: Topic, seen: int | None, scope: Scope, receive: Receive, send: Send
+        self,
+        stream: EventStream,
+        topic: Topic,
+        seen: int | None,
+        admission: Admission,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         # A reader who has seen more than this node knows is not from the future before the primary says so.
-        snapshot = visible(await self._watch.at_least(topic.job_id, seen or 0))
+        snapshot = await self._watch.at_least(topic.job_id, seen or 0)
         if snapshot is None:
             raise no_such_job()
         if seen is not None and seen > snapshot.job.version:
@@ -74,19 +75,7 @@ class EventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            with self._holding.holds(stream, "stream"):
-                slot = self._keep_alive.add(stream)
-                try:
-                    stream.begin(topic, seen)
-                    self._holding.catch_up(stream)
-                    await stream.sending.until_gone(receive)
-                finally:
-                    self._keep_alive.discard(stream, slot)
-
-
-def going_away() -> Unavailable:
-    """The refusal of streams that would be ended at once."""
-    return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
+            await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, receive)
 
 
 def last_event_id(scope: Scope) -> str:

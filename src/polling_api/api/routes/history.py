@@ -2,18 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 
-import orjson
 from starlette.responses import Response
 
-from polling_api.api.answers import VARY
-from polling_api.api.cursors import Cursor, Cursors
-from polling_api.api.ownership import no_such_job, seen_job
-from polling_api.errors import BadRequest
+from polling_api.api.admission import Admission
+from polling_api.api.cursors import Cursors
+from polling_api.api.ownership import Ownership, no_such_job
+from polling_api.api.pages import page_of, place_in
+from polling_api.domain.caller import Scope
 from polling_api.representation import progress_document, timestamp
 from polling_api.store.endings import HistoryEntry
-from polling_api.watch import StatusWatch
 
 HistoryPage = Callable[[str, int, int], Awaitable[list[HistoryEntry]]]
 
@@ -22,46 +20,41 @@ class HistoryEndpoint:
     """Pages through the versions of one job.
 
     Args:
-        watch: the snapshots.
+        ownership: finds the job for whoever asks.
         page: reads the versions of a job after one of them, at most so many.
         base: the path of the set this endpoint belongs to.
         cursors: by which pages follow one another.
     """
 
-    def __init__(self, watch: StatusWatch, page: HistoryPage, base: str, cursors: Cursors) -> None:
-        self._watch = watch
+    def __init__(self, ownership: Ownership, page: HistoryPage, base: str, cursors: Cursors) -> None:
+        self._ownership = ownership
         self._page = page
         self._base = base
         self._cursors = cursors
 
-    async def __call__(self, job_id: str, cursor: str | None, limit: int) -> Response:
+    async def __call__(self, admission: Admission, job_id: str, cursor: str | None, limit: int) -> Response:
         """Answer with the first versions, or those after `cursor`, at most `limit` of them.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
+            Refused: the caller's token does not allow it.
             BadRequest: the cursor is not one of this job's.
         """
-        await seen_job(self._watch, job_id)
-        cursors = self._cursors.bound_to("history", job_id)
-        # One more than asked for tells whether there are more, without counting.
-        entries = await self._page(job_id, _after(cursor, cursors), limit + 1)
+        caller = admission.caller
+        await self._ownership.find(caller, job_id, Scope.STATUS)
+        cursors = self._cursors.bound_to("history", caller.client_id or "", job_id)
+        after = (place_in(cursor, cursors) or [0])[0]
+        entries = await self._page(job_id, after, limit + 1)
         if not entries:  # every job has a first version, and a cursor leads to a further one: it was deleted just now
             raise no_such_job()
-        more, entries = len(entries) > limit, entries[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        following = cursors.at([entries[-1].version]) if more else None
-        if following is not None:
-            query = urlencode({"cursor": following, "limit": limit})
-            headers["link"] = f'<{self._base}/{job_id}/history?{query}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [history_document(entry) for entry in entries],
-                "has_more": more,
-                "next_cursor": following,
-            }
+        return page_of(
+            f"{self._base}/{job_id}/history",
+            entries,
+            limit,
+            shown=history_document,
+            parameter="cursor",
+            place=lambda entry: cursors.at([entry.version]),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
 
 def history_document(entry: HistoryEntry) -> dict[str, Any]:
@@ -72,12 +65,3 @@ def history_document(entry: HistoryEntry) -> dict[str, Any]:
         "progress": progress_document(entry.progress),
         "at": timestamp(entry.at),
     }
-
-
-def _after(cursor: str | None, cursors: Cursor) -> int:
-    if cursor is None:
-        return 0
-    numbers = cursors.read(cursor)
-    if numbers is None:
-        raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
-    return numbers[0]

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
-from polling_api.api.checked import CheckedRoute
+from polling_api.api.addresses import ONE_JOB
+from polling_api.api.admission import Door, admission_of
+from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
@@ -18,7 +20,7 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.shapes import EXAMPLE_ID, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
 
 READ = ["GET", "HEAD"]
 
@@ -30,8 +32,9 @@ Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", exampl
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        description="Sending the same again within 24 h gives the same job. 22 to 255 characters, as a UUID has.",
+        description="Sending the same again within 24 h gives the same job. 22 to 255 characters; a UUID will do.",
         examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
@@ -83,7 +86,14 @@ async def _events_documentation(
 
 
 async def _many_events_documentation(
-    ids: Annotated[str, Query(description="1 to 100 ids, divided by commas.", examples=[EXAMPLE_ID])],
+    ids: Annotated[
+        str,
+        Query(
+            description="1 to 100 ids, divided by commas.",
+            examples=[EXAMPLE_ID],
+            json_schema_extra={"pattern": IDS_PATTERN},
+        ),
+    ],
     last_event_id: Annotated[
         str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
     ] = None,
@@ -100,16 +110,17 @@ async def _many_events_documentation(
     """
 
 
-def jobs_router(base: str, endpoints: JobsEndpoints) -> APIRouter:
+def jobs_router(base: str, endpoints: JobsEndpoints, door: Door) -> APIRouter:
     """The routes of one set of endpoints.
 
     Args:
         base: the set's path.
         endpoints: what answers.
+        door: says who asks.
     """
-    router = APIRouter(prefix=base, tags=["jobs"], route_class=CheckedRoute)
+    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit)
-    _add_hot_reads(router, endpoints)
+    _add_hot_reads(router, endpoints, door)
     _add_pages(router, endpoints)
     _add_endings(router, endpoints)
     return router
@@ -137,8 +148,8 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
         return await submit(request)
 
 
-def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
-    # Before all that have an id in this place, of which "events" is none.
+def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> None:
+    hot = behind(door, HotRoute)
     router.add_api_route(
         "/events",
         HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
@@ -147,81 +158,83 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.MANY_EVENTS,
         summary="Follow many jobs",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
-        "/{job_id}",
+        ONE_JOB,
         HotEndpoint(endpoints.status, _status_documentation),
         methods=READ,
         name="read_job",
         response_model=JobDocument,
         responses=documents.READ_STATUS,
         summary="Read a job's status, or wait for it",
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
-        "/{job_id}/events",
+        f"{ONE_JOB}/events",
         HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
         methods=READ,
         name="follow_job",
         responses=documents.EVENTS,
         summary="Follow a job",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
 
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.api_route(
-        "/{job_id}/history",
+        f"{ONE_JOB}/history",
         methods=READ,
         response_model=HistoryDocument,
         responses=documents.HISTORY,
         summary="Read a job's history",
     )
     async def read_history(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
         job_id: JobId,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """Every version of the job, in order, and when it was made; also of a job that has not ended."""
-        return await endpoints.history(job_id, cursor, limit)
+        return await endpoints.history(admission_of(request.scope), job_id, cursor, limit)
 
     @router.api_route(
-        "/{job_id}/results",
+        f"{ONE_JOB}/results",
         methods=READ,
         response_model=ResultListDocument,
         responses=documents.RESULTS,
         summary="Read results",
     )
     async def read_results(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
         job_id: JobId,
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(job_id, after, limit)
+        return await endpoints.results(request.scope, job_id, after, limit)
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.post(
-        "/{job_id}/cancel",
+        f"{ONE_JOB}/cancel",
         status_code=202,
         response_model=JobDocument,
         responses=documents.CANCEL,
         summary="Cancel a job",
     )
-    async def cancel_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def cancel_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Ask for the job's end, as often as you like; what is done by then is kept, and told in the results.
 
         A job that has not been handed to the provider is `cancelled` at once. Any other is `cancelling` until the
         provider has confirmed, and may have succeeded by then.
         """
-        return await endpoints.cancel(job_id)
+        return await endpoints.cancel(admission_of(request.scope), job_id)
 
     @router.delete(
-        "/{job_id}", status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
+        ONE_JOB, status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
     )
-    async def delete_job(job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def delete_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""
-        return await endpoints.delete(job_id)
+        return await endpoints.delete(admission_of(request.scope), job_id)

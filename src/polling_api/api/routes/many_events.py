@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
+from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
-from polling_api.api.held import Holding, send_whole
+from polling_api.api.held import send_whole
 from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
-from polling_api.api.ownership import no_such_job, visible
-from polling_api.api.problems import problem
+from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
+from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.requests import query
-from polling_api.api.routes.events import SEEN_THE_END, going_away, last_event_id
-from polling_api.api.streaming import HEADERS, KeepAlive
-from polling_api.domain.job import JOB_ID
-from polling_api.errors import FieldError, Invalid, PollingError
+from polling_api.api.routes.events import last_event_id
+from polling_api.api.streaming import HEADERS
+from polling_api.domain.caller import Scope as Needed
+from polling_api.errors import FieldError, Invalid
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
@@ -26,57 +28,58 @@ class ManyEventsEndpoint:
     """Streams the versions of several jobs until all have ended.
 
     Args:
+        door: says who asks.
+        ownership: finds the jobs for whoever it is.
         watch: the snapshots.
-        holding: counts the streams.
-        keep_alive: writes comments into silent ones.
+        streams: holds them.
         form: of the set this endpoint belongs to.
         cursors: by which readers resume.
     """
 
     def __init__(
-        self, watch: StatusWatch, holding: Holding, keep_alive: KeepAlive, form: Form, cursors: Cursors
+        self,
+        door: Door,
+        ownership: Ownership,
+        watch: StatusWatch,
+        streams: OpenStreams,
+        form: Form,
+        cursors: Cursors,
     ) -> None:
+        self._door = door
+        self._ownership = ownership
         self._watch = watch
-        self._holding = holding
-        self._keep_alive = keep_alive
+        self._streams = streams
         self._form = form
         self._cursors = cursors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._holding.draining:
-            raise going_away()
+        admission = await admitted(self._door, scope, receive)
+        self._streams.require_staying()
         ids = asked_ids(query(scope).get("ids", []))
-        cursor = self._cursors.bound_to("events", *sorted(ids))
+        cursor = self._cursors.bound_to("events", admission.caller.client_id or "", *sorted(ids))
         seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
         stream = ManyJobsStream(self._watch, self._form, cursor, scope, send)
-        # What is no id was never given to a job, and is not looked for.
-        followed = await self._watch.follow_all([job_id for job_id in ids if JOB_ID.fullmatch(job_id)], stream)
+        followed = await self._ownership.follow_all(admission.caller, ids, Needed.EVENTS, stream)
         try:
-            await self._stream(stream, followed, seen, scope, receive, send)
+            await self._stream(stream, followed, seen, admission, scope, receive, send)
         finally:
             stream.end()
-            for topic in followed.values():
-                self._watch.unfollow(topic, stream)
+            self._ownership.unfollow_all(followed, stream)
 
     async def _stream(
         self,
         stream: ManyJobsStream,
         followed: Mapping[str, Topic],
         seen: dict[str, int],
+        admission: Admission,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
         await self._ask_primary_of_later(followed, seen)
-        topics = {job_id: topic for job_id, topic in followed.items() if not topic.gone and visible(topic.snapshot)}
+        topics = {job_id: topic for job_id, topic in followed.items() if not topic.gone}
         if not topics:
             raise no_such_job()
         known = _believed(seen, topics)
@@ -85,14 +88,7 @@ class ManyEventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            with self._holding.holds(stream, "stream"):
-                slot = self._keep_alive.add(stream)
-                try:
-                    stream.begin(topics, known)
-                    self._holding.catch_up(stream)
-                    await stream.sending.until_gone(receive)
-                finally:
-                    self._keep_alive.discard(stream, slot)
+            await self._streams.hold(stream, partial(stream.begin, topics, known), admission, receive)
 
     async def _ask_primary_of_later(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
         """A reader who has seen more than this node knows is not wrong before the primary says so."""

@@ -3,18 +3,22 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Scope as ASGIScope
 
-from polling_api.api.answers import VARY
-from polling_api.api.ownership import seen_job
+from polling_api.api.admission import admission_of
+from polling_api.api.auditing import entry_of
+from polling_api.api.ownership import Ownership
+from polling_api.api.pages import page_of
+from polling_api.domain.audit import Entry
+from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.job import Job
 from polling_api.errors import Conflict, Gone
 from polling_api.store.results import StoredResult
-from polling_api.watch import StatusWatch
 
+Record = Callable[[Entry], Awaitable[None]]
 Page = Callable[[Job, int | None, int], Awaitable[list[StoredResult]]]
 
 
@@ -22,45 +26,44 @@ class ResultsEndpoint:
     """Pages through the results of one job.
 
     Args:
-        watch: the snapshots.
+        ownership: finds the job for whoever asks.
         page: reads items after an index, at most so many.
+        record: writes an entry of the audit log for good.
         base: the path of the set this endpoint belongs to.
     """
 
-    def __init__(self, watch: StatusWatch, page: Page, base: str) -> None:
-        self._watch = watch
+    def __init__(self, ownership: Ownership, page: Page, record: Record, base: str) -> None:
+        self._ownership = ownership
         self._page = page
+        self._record = record
         self._base = base
 
-    async def __call__(self, job_id: str, after: int | None, limit: int) -> Response:
+    async def __call__(self, scope: ASGIScope, job_id: str, after: int | None, limit: int) -> Response:
         """Answer with items after index `after`, at most `limit` of them.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
+            Refused: the caller's token does not allow it.
             Conflict: it has not ended.
             Gone: its results were deleted by plan.
+            Unavailable: the reading of them cannot be recorded now.
         """
-        job = await self._finished(job_id)
-        # One more than asked for tells whether there are more, without counting.
+        caller = admission_of(scope).certain()
+        job = await self._finished(caller, job_id)
         items = await self._page(job, after, limit + 1)
-        more, items = len(items) > limit, items[:limit]
-        headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
-        next_after = items[-1].index if more else None
-        if next_after is not None:
-            following = urlencode({"after": next_after, "limit": limit})
-            headers["link"] = f'<{self._base}/{job_id}/results?{following}>; rel="next"'
-        body = orjson.dumps(
-            {
-                "object": "list",
-                "data": [result_document(item) for item in items],
-                "has_more": more,
-                "next_cursor": None if next_after is None else str(next_after),
-            }
+        # Before the first byte: what was read is in the log, whatever dies now.
+        await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+        return page_of(
+            f"{self._base}/{job_id}/results",
+            items,
+            limit,
+            shown=result_document,
+            parameter="after",
+            place=lambda item: str(item.index),
         )
-        return Response(body, media_type="application/json", headers=headers)
 
-    async def _finished(self, job_id: str) -> Job:
-        job = (await seen_job(self._watch, job_id)).job
+    async def _finished(self, caller: Caller, job_id: str) -> Job:
+        job = (await self._ownership.find(caller, job_id, Scope.RESULTS)).job
         if not job.terminal:
             raise Conflict(
                 f"The job is {job.status}; results are there once it has ended.",

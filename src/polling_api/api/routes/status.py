@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api import metrics
 from polling_api.api import answers
+from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.held import Holding, send_whole
-from polling_api.api.ownership import no_such_job, visible
+from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer
-from polling_api.domain.job import JOB_ID
+from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import PollingError, Unavailable
 from polling_api.representation import Form, Rendered, Snapshot
 from polling_api.watch import StatusWatch
@@ -24,13 +24,19 @@ class StatusEndpoint:
     """Answers with a job's present state, or once it has changed.
 
     Args:
+        door: says who asks.
+        ownership: finds the job for whoever it is.
         watch: the snapshots.
         holding: counts the waits.
         form: of the set this endpoint belongs to.
         max_wait: seconds; longer waits are cut to it.
     """
 
-    def __init__(self, watch: StatusWatch, holding: Holding, form: Form, max_wait: int) -> None:
+    def __init__(
+        self, door: Door, ownership: Ownership, watch: StatusWatch, holding: Holding, form: Form, max_wait: int
+    ) -> None:
+        self._door = door
+        self._ownership = ownership
         self._watch = watch
         self._holding = holding
         self._form = form
@@ -45,32 +51,20 @@ class StatusEndpoint:
             await send_whole(problem(error, scope), send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        admission = await admitted(self._door, scope, receive)
         parameters = query(scope)
         asked = queried_wait(parameters.get("wait", []))
         until = queried_until(parameters.get("until", []))
         if asked is None:
             asked = preferred_wait(header(scope, b"prefer") or "")
         condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
-        snapshot = await self._find(scope["path_params"]["job_id"], condition)
+        job_id = scope["path_params"]["job_id"]
+        snapshot = await self._ownership.find(admission.caller, job_id, Needed.STATUS, version=condition.version or 0)
         if asked is None:
             await send_whole(self._answer(snapshot, condition, None), send)
             return
         granted = 0 if condition.anything or self._holding.draining else min(asked, self._max_wait)
-        await self._wait(snapshot, condition, until, granted, scope, receive, send)
-
-    async def _find(self, job_id: str, condition: Condition) -> Snapshot:
-        if not JOB_ID.fullmatch(job_id):
-            raise no_such_job()
-        topic = self._watch.live(job_id)
-        snapshot = topic and topic.snapshot
-        if snapshot is None or (condition.version or 0) > snapshot.job.version:
-            snapshot = await self._watch.at_least(job_id, condition.version or 0)
-        else:
-            metrics.READS.labels("live").inc()
-        snapshot = visible(snapshot)
-        if snapshot is None:
-            raise no_such_job()
-        return snapshot
+        await self._wait(snapshot, condition, until, granted, admission, scope, receive, send)
 
     def _answer(self, snapshot: Snapshot, condition: Condition, granted: int | None) -> Answer:
         rendered = snapshot.rendered(self._form)
@@ -84,6 +78,7 @@ class StatusEndpoint:
         condition: Condition,
         until: Until,
         granted: int,
+        admission: Admission,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -95,6 +90,8 @@ class StatusEndpoint:
         scope["polling.transport"] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
+            if (refusal := admission.lapsed()) is not None:
+                return problem(refusal, scope)
             if present is None:
                 return problem(no_such_job(), scope)
             if not reached(present.job) and self._watch.live(present.job.id) is None:

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from polling_api.api.admission import admission_of
 from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
 from polling_api.api.held import Holding, send_whole
 from polling_api.api.idempotency import SHORTEST_OF_ANYBODY, Fingerprint, idempotency_key
@@ -24,8 +25,6 @@ from polling_api.watch import StatusWatch
 FIRST_POLL_AFTER = 1  # seconds: a monitor takes a new job as soon as it hears of it
 
 _READERS = {"application/json": read_json, "application/x-ndjson": read_lines}
-
-PUBLIC = ""  # the scope of keys of those who are nobody in particular
 
 Publish = Callable[[Sequence[Job]], Awaitable[None]]
 
@@ -81,19 +80,21 @@ class SubmitEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Serve one request; a refused one leaves nothing behind."""
-        if not self._anonymous:
+        client_id = self._client_of(request.scope)
+        if client_id is None and not self._anonymous:
             raise Refused(
                 "This service hands jobs to a real provider and takes them from its clients alone.",
                 code="anonymous_submit_disabled",
             )
         wait = self._wait_of(request.scope)
-        key = idempotency_key(header_lines(request.scope, b"idempotency-key"), shortest=SHORTEST_OF_ANYBODY)
+        shortest = SHORTEST_OF_ANYBODY if client_id is None else 1
+        key = idempotency_key(header_lines(request.scope, b"idempotency-key"), shortest=shortest)
         media_type = _media_type(request)
         fingerprint = Fingerprint(media_type)
         with await _READERS[media_type](fingerprint.over(_body(request)), self._rules) as draft:
-            once = key and Once(PUBLIC, key, fingerprint.value(), self._keys_keep)
+            once = key and Once(client_id or "", key, fingerprint.value(), self._keys_keep)
             requests = (NewRequest(*one) for one in draft.requests())
-            created = await self._create(self._new_job(draft), requests, once=once or None)
+            created = await self._create(self._new_job(draft, client_id), requests, once=once or None)
         # Also of a job that was stored before: the first submit may have died before it told anybody.
         await self._publish([created.job])
         return _Submitted(self, created, wait)
@@ -132,10 +133,15 @@ class SubmitEndpoint:
             asked = preferred_wait(header(scope, b"prefer") or "")
         return asked if asked is None else min(asked, self._max_wait)
 
-    def _new_job(self, draft: Draft) -> NewJob:
+    def _client_of(self, scope: Scope) -> str | None:
+        """Whose job it will be: the signer's; whoever has a token submits as anybody does."""
+        caller = admission_of(scope).certain()
+        return caller.client_id if caller.signed else None
+
+    def _new_job(self, draft: Draft, client_id: str | None) -> NewJob:
         return NewJob(
             id=new_job_id(),
-            client_id=None,
+            client_id=client_id,
             provider=self._provider,
             endpoint=draft.endpoint,
             metadata=draft.metadata,

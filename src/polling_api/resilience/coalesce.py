@@ -5,13 +5,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
-from polling_api import metrics
+from prometheus_client import Counter
+
 from polling_api.errors import Unavailable
 
 MOST_IDS = 500  # in one statement: the answer is some 400 KiB
 ANSWER_WITHIN = 2.0  # seconds: a frozen primary is given up by the driver only when the statement's own limit is over
 RETRY_AFTER = 2  # seconds
 MOST_READS = 4  # statements at once: the rest of the pool is for writes
+MOST_WAITING = 20_000  # ids: as many as a process holds requests; beyond them a frozen primary would fill the memory
 
 Value = TypeVar("Value")
 
@@ -21,33 +23,38 @@ class CoalescedReads(Generic[Value]):
 
     Args:
         read: one bounded read of many ids; absent ids are simply not in its answer.
+        counter: counts by `source` who made us read, `primary`, and who joined a read, `coalesced`.
     """
 
-    def __init__(self, read: Callable[[Collection[str]], Awaitable[Mapping[str, Value]]]) -> None:
+    def __init__(self, read: Callable[[Collection[str]], Awaitable[Mapping[str, Value]]], counter: Counter) -> None:
         self._read = read
+        self._counter = counter
         self._waiting: dict[str, asyncio.Future[Value | None]] = {}
         self._under_way: dict[str, asyncio.Future[Value | None]] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
-    async def get(self, job_id: str, *, fresh: bool = False) -> Value | None:
+    async def get(self, item_id: str, *, fresh: bool = False) -> Value | None:
         """The value of one id, or None.
 
         A reader who joins a read under way may be given a value from shortly before it asked; whoever must not miss
         a change registers its interest first. `fresh` joins no read that has begun, for who knows of a change.
 
         Raises:
-            Unavailable: as the read does, for all who joined it; or it takes longer than anybody should wait for it.
+            Unavailable: as the read does, for all who joined it; or it takes longer than anybody should wait for it,
+                or too many wait already.
         """
-        future = self._waiting.get(job_id)
+        future = self._waiting.get(item_id)
         if future is None and not fresh:
-            future = self._under_way.get(job_id)
+            future = self._under_way.get(item_id)
         if future is None:
+            if len(self._waiting) >= MOST_WAITING:
+                raise Unavailable("The primary does not keep up.", retry_after=RETRY_AFTER)
             if not self._waiting:
                 asyncio.get_running_loop().call_soon(self._start)
-            future = self._waiting[job_id] = asyncio.get_running_loop().create_future()
-            metrics.READS.labels("primary").inc()
+            future = self._waiting[item_id] = asyncio.get_running_loop().create_future()
+            self._counter.labels("primary").inc()
         else:
-            metrics.READS.labels("coalesced").inc()
+            self._counter.labels("coalesced").inc()
         # Shielded: one reader's going away must not take the answer from the others.
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -57,7 +64,7 @@ class CoalescedReads(Generic[Value]):
 
     def _start(self) -> None:
         while self._waiting and len(self._reading) < MOST_READS:
-            asked = {job_id: self._waiting.pop(job_id) for job_id in list(islice(self._waiting, MOST_IDS))}
+            asked = {item_id: self._waiting.pop(item_id) for item_id in list(islice(self._waiting, MOST_IDS))}
             self._under_way.update(asked)
             task = asyncio.create_task(self._answer(asked))
             self._reading.add(task)
@@ -74,11 +81,11 @@ class CoalescedReads(Generic[Value]):
             for future in asked.values():
                 _fail(future, error)
         else:
-            for job_id, future in asked.items():
-                future.set_result(found.get(job_id))
-        for job_id, future in asked.items():
-            if self._under_way.get(job_id) is future:  # else a fresh read of it began meanwhile
-                del self._under_way[job_id]
+            for item_id, future in asked.items():
+                future.set_result(found.get(item_id))
+        for item_id, future in asked.items():
+            if self._under_way.get(item_id) is future:  # else a fresh read of it began meanwhile
+                del self._under_way[item_id]
 
 
 def _fail(future: "asyncio.Future[Value | None]", error: Exception) -> None:

@@ -1,0 +1,77 @@
+"""What the audit log is told of a request."""
+
+from typing import Final, Protocol
+
+from starlette.types import Scope
+
+from polling_api.api.admission import ADMISSION, Admission
+from polling_api.api.checked import OPERATION
+from polling_api.domain.audit import Entry, actor_of
+from polling_api.domain.caller import ANYBODY, Caller
+
+REFUSALS: Final = frozenset(
+    {
+        "anonymous_submit_disabled",
+        "insufficient_scope",
+        "invalid_signature",
+        "invalid_token",
+        "job_not_found",
+        "key_not_found",
+        "misdirected_request",
+        "origin_not_allowed",
+        "token_in_query",
+    }
+)
+
+
+class Count(Protocol):
+    """Counts a refusal; no I/O."""
+
+    def __call__(self, caller: Caller, *, code: str, route: str, address: str) -> None:
+        """See `audit.Refusals.count`."""
+        ...
+
+
+def entry_of(scope: Scope, caller: Caller, action: str, *, owner: str | None, job_id: str | None = None) -> Entry:
+    """The entry that says that `caller` does something now.
+
+    Args:
+        scope: the request.
+        caller: who makes it.
+        action: a dotted name, as `results.read`.
+        owner: the client whose job, key or token it is about; None where it is nobody's.
+        job_id: the job, where it is about one.
+    """
+    return Entry(
+        client_id=owner,
+        actor=actor_of(caller),
+        action=action,
+        job_id=job_id,
+        address=address_of(scope),
+        correlation_id=scope["polling.correlation_id"],
+        request_id=scope["polling.request_id"],
+    )
+
+
+class RefusalsTold:
+    """Has refusals counted that are about who asks: those of what is asked are the caller's own affair.
+
+    Args:
+        count: counts one.
+    """
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+
+    def __call__(self, scope: Scope, code: str) -> None:
+        """Take note of a request that was answered with a problem."""
+        if code in REFUSALS:
+            admission: Admission | None = scope.get(ADMISSION)
+            caller = admission.caller if admission else ANYBODY
+            self._count(caller, code=code, route=scope.get(OPERATION, "none"), address=address_of(scope))
+
+
+def address_of(scope: Scope) -> str:
+    """The network address a request came from; over a Unix socket there is none."""
+    peer = scope.get("client")
+    return peer[0] if peer else "unix"

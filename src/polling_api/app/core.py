@@ -1,0 +1,120 @@
+"""What both sets of endpoints stand on."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.api.cursors import Cursors
+from polling_api.api.held import Holding
+from polling_api.api.lapsing import Lapsing
+from polling_api.api.open_streams import OpenStreams
+from polling_api.api.ownership import Ownership
+from polling_api.api.streaming import KeepAlive
+from polling_api.app import connections
+from polling_api.app.running import FLUSH_WITHIN, Part
+from polling_api.audit import AuditLog, Refusals
+from polling_api.hub import Hub, RedisTransport
+from polling_api.resilience.breaker import Breaker, Policy
+from polling_api.settings import Settings
+from polling_api.signing.keyring import Keyring
+from polling_api.signing.nonces import RedisNonceStore, SeenNonces, SharedNonces
+from polling_api.signing.tokens import Tokens
+from polling_api.signing.vault import Vault
+from polling_api.store import audit
+from polling_api.store.good_keys import PrimaryKeys
+from polling_api.store.source import PrimarySource
+from polling_api.watch import Absences, Bounds, StatusWatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The parts of one process that serves HTTP, each made once."""
+
+    settings: Settings
+    engine: AsyncEngine
+    transport: RedisTransport
+    hub: Hub
+    watch: StatusWatch
+    holding: Holding
+    keep_alive: KeepAlive
+    lapsing: Lapsing
+    streams: OpenStreams
+    ownership: Ownership
+    cursors: Cursors
+    keyring: Keyring
+    vault: Vault
+    tokens: Tokens
+    nonces: SharedNonces
+    audit: AuditLog
+    refusals: Refusals
+
+    @property
+    def running(self) -> list[Part]:
+        """The parts that run beside the requests."""
+        return [
+            self.hub.run,
+            self.watch.run,
+            self.keep_alive.run,
+            self.lapsing.run,
+            self.keyring.run,
+            self.refusals.run,
+        ]
+
+    async def close(self) -> None:
+        """Write what waits to be recorded, and give back connections."""
+        await self.refusals.flush(FLUSH_WITHIN)
+        await self.audit.close()
+        await self.hub.close()
+        await self.nonces.close()
+        await self.engine.dispose()
+
+
+def assemble(settings: Settings) -> Core:
+    """Make the parts; nothing is connected before they run.
+
+    Args:
+        settings: with `database_url`, `redis_url` and `master_keys`.
+
+    Raises:
+        ValueError: an address is missing, or there is no master key.
+    """
+    engine = connections.database(settings, "polling-api")
+    transport = connections.transport(settings)
+    master_keys = connections.master_keys(settings)
+    hub = Hub(transport)
+    watch = StatusWatch(PrimarySource(engine), hub, _bounds_of(settings))
+    hub.join(watch)
+    vault = Vault(master_keys)
+    record = partial(audit.add, engine)
+    holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
+    return Core(
+        settings=settings,
+        engine=engine,
+        transport=transport,
+        hub=hub,
+        watch=watch,
+        holding=holding,
+        keep_alive=keep_alive,
+        lapsing=lapsing,
+        streams=OpenStreams(holding, keep_alive, lapsing),
+        ownership=Ownership(watch, Absences(time.monotonic), time.monotonic),
+        cursors=Cursors(master_keys),
+        keyring=Keyring(PrimaryKeys(engine), vault),
+        vault=vault,
+        tokens=Tokens(master_keys),
+        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(Policy())),
+        audit=AuditLog(record),
+        refusals=Refusals(record, now=lambda: datetime.now(UTC)),
+    )
+
+
+def _bounds_of(settings: Settings) -> Bounds:
+    return Bounds(
+        compare_every=settings.compare_every,
+        oldest_answer=settings.compare_every + 1,
+        idle=settings.snapshot_idle,
+        snapshots=settings.max_snapshots,
+    )

@@ -1,0 +1,69 @@
+"""The monitor: a process, or a part of one, that looks after jobs."""
+
+import asyncio
+import secrets
+import socket
+
+from polling_api.app import connections, running
+from polling_api.hub import Hub
+from polling_api.monitor import BatchMonitor
+from polling_api.monitor.alarm import Alarm
+from polling_api.monitor.retention import Retention
+from polling_api.providers.openai import OpenAIBatches
+from polling_api.settings import Settings
+
+
+async def run_monitor(settings: Settings) -> None:
+    """Look after jobs until cancelled; then give every lease back.
+
+    Raises:
+        ValueError: an address is missing.
+    """
+    engine = connections.database(settings, "polling-api monitor")
+    provider = OpenAIBatches(
+        settings.upstream_base,
+        api_key=_upstream_key(settings),
+        name=settings.provider_name,
+        timeout=settings.upstream_timeout,
+        concurrency=settings.upstream_concurrency,
+    )
+    hub = Hub(connections.transport(settings))
+    alarm = Alarm()
+    hub.join(alarm)
+    monitor = BatchMonitor(
+        engine,
+        provider,
+        hub.publish,
+        owner=f"{socket.gethostname()}-{secrets.token_hex(8)}",
+        interval=settings.monitor_interval,
+        lease=settings.lease_seconds,
+        concurrency=settings.upstream_concurrency,
+        results_keep=settings.results_keep,
+        submit_within=settings.submit_within,
+        wake=alarm.ringing,
+    )
+    retention = Retention(
+        engine,
+        hub.publish_gone,
+        jobs_keep=settings.jobs_keep,
+        audit_keep=settings.audit_keep,
+        every=settings.retention_every,
+    )
+    telling = running.start([hub.run])
+    working = running.start([monitor.run, retention.run])
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await monitor.stop()
+        await running.end(working)
+        await running.flush(hub)
+        await running.end(telling)
+        await hub.close()
+        await provider.close()
+        await engine.dispose()
+
+
+def _upstream_key(settings: Settings) -> str | None:
+    if settings.upstream_api_key is not None:
+        return settings.upstream_api_key.get_secret_value()
+    return "simulator" if settings.simulated else None

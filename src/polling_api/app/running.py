@@ -1,0 +1,44 @@
+"""Parts that run beside the requests, kept going and ended in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from polling_api.hub import Hub
+
+FLUSH_WITHIN = 1.0  # seconds at the end for notices that are still queued
+RESTART_AFTER = 1.0  # seconds before a part that failed unexpectedly is started again
+
+Part = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+def start(parts: Iterable[Part]) -> list[asyncio.Task[None]]:
+    """Run each part in a task of its own, until it is ended."""
+    return [asyncio.create_task(_keep_running(part)) for part in parts]
+
+
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel parts, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def flush(hub: Hub) -> None:
+    """Give queued notices a moment; what is not sent by then is found by comparison."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(hub.flushed(), FLUSH_WITHIN)
+
+
+async def _keep_running(part: Part) -> None:
+    """A part that fails unexpectedly is a mistake of ours, and must not end all the others."""
+    while True:
+        try:
+            await part()
+        except Exception:  # noqa: BLE001 - logged, and the part begins anew
+            _log.exception("a part failed and is started again", part=repr(part))
+        await asyncio.sleep(RESTART_AFTER)

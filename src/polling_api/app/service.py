@@ -1,0 +1,107 @@
+"""The service that answers HTTP, as one ASGI application."""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
+
+from polling_api.api.auditing import RefusalsTold
+from polling_api.api.handlers import add_problem_handlers
+from polling_api.api.held import Holding
+from polling_api.api.hosts import AllowedHosts
+from polling_api.api.hot import HotLane
+from polling_api.api.middleware import Edge
+from polling_api.api.openapi import document_of
+from polling_api.api.origins import AllowedOrigins
+from polling_api.api.routes import problem_pages
+from polling_api.api.routes.operations import Operations, operations_router
+from polling_api.app import running
+from polling_api.app.core import Core, assemble
+from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
+from polling_api.hub import Hub
+from polling_api.settings import Settings
+from polling_api.store import leases
+
+
+class Service(NamedTuple):
+    """The whole, ready to be served.
+
+    `asgi` answers requests, `described` is the part of it that FastAPI documents, and `holding` is what it holds open,
+    for the server to drain.
+    """
+
+    asgi: ASGIApp
+    described: FastAPI
+    holding: Holding
+
+
+def create_app(settings: Settings) -> Service:
+    """Build the service; nothing is connected before its lifespan starts.
+
+    Args:
+        settings: with `database_url`, `redis_url` and `master_keys`.
+
+    Raises:
+        ValueError: an address is missing, or there is no master key.
+    """
+    core = assemble(settings)
+    # A redirect would send a job's id and its holder to another address, when a slash too many is all that is wrong.
+    app = FastAPI(title="Polling API", lifespan=_lifespan(core), redirect_slashes=False)
+    app.openapi = partial(document_of, app)
+    add_problem_handlers(app, [SIMPLE_SET, SIGNED_SET])
+    sets = [simple_set(core), *signed_set(core)]
+    for router in (*sets, operations_router(_operations(core)), problem_pages.router):
+        app.include_router(router)
+    edge = Edge(
+        HotLane(app, sets),
+        AllowedHosts(settings.hosts),
+        AllowedOrigins(settings.cors_origins),
+        RefusalsTold(core.refusals.count),
+    )
+    return Service(edge, app, core.holding)
+
+
+def openapi_document() -> str:
+    """The OpenAPI document as it is kept in the repository; nothing is connected for it."""
+    unconnected = Settings(
+        database_url=SecretStr("postgresql://"),
+        redis_url=SecretStr("redis://"),
+        master_keys=(SecretStr("nothing is signed with it"),),
+    )
+    app = create_app(unconnected).described
+    return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _operations(core: Core) -> Operations:
+    return Operations(
+        core.holding,
+        needed={"postgres": partial(_answers, core.engine)},
+        wanted={"redis": core.transport.ping, "notices": partial(_listening, core.hub)},
+    )
+
+
+async def _answers(engine: AsyncEngine) -> None:
+    await leases.next_due(engine)
+
+
+async def _listening(hub: Hub) -> None:
+    if not hub.listening:
+        raise ConnectionError("no notices are heard; jobs are compared with Postgres every second")
+
+
+def _lifespan(core: Core) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        tasks = running.start(core.running)
+        yield
+        await running.flush(core.hub)
+        await running.end(tasks)
+        await core.close()
+
+    return lifespan

@@ -1,0 +1,126 @@
+"""The two sets of endpoints over one core: they differ in who may call, in the links they give, and in the bounds."""
+
+from functools import partial
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.api.admission import Door
+from polling_api.api.bearers import BearersDoor
+from polling_api.api.routes.access_tokens import AccessTokensEndpoint
+from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
+from polling_api.api.routes.audit import AuditEndpoint
+from polling_api.api.routes.cancel import CancelEndpoint
+from polling_api.api.routes.deletion import DeleteEndpoint
+from polling_api.api.routes.events import EventsEndpoint
+from polling_api.api.routes.history import HistoryEndpoint
+from polling_api.api.routes.jobs import JobsEndpoints, jobs_router
+from polling_api.api.routes.keys import KeyCalls, KeysEndpoint
+from polling_api.api.routes.listing import ListEndpoint
+from polling_api.api.routes.many_events import ManyEventsEndpoint
+from polling_api.api.routes.results import ResultsEndpoint
+from polling_api.api.routes.status import StatusEndpoint
+from polling_api.api.routes.submit import SubmitEndpoint
+from polling_api.api.routes.whoami import WhoamiEndpoint
+from polling_api.api.signers import SignersDoor
+from polling_api.api.submission import Rules
+from polling_api.app.core import Core
+from polling_api.domain.audit import Place, Recorded
+from polling_api.domain.job import Job
+from polling_api.representation import Form
+from polling_api.settings import Settings
+from polling_api.signing.verifier import Verifier
+from polling_api.store import audit, clients, endings, jobs, keys, listing, results
+
+SIMPLE_SET = "/api/v1/jobs"
+SIGNED_SET = "/api/v1/batch-status"
+
+
+def simple_set(core: Core) -> APIRouter:
+    """The routes for anybody who knows a job's id, and for bearers of access tokens."""
+    door = BearersDoor(core.tokens.verified, core.keyring)
+    settings = core.settings
+    rules = _rules_of(settings, max_batch_bytes=min(settings.max_batch_bytes, settings.anonymous_batch_bytes))
+    return jobs_router(SIMPLE_SET, _endpoints(core, SIMPLE_SET, door, rules), door)
+
+
+def signed_set(core: Core) -> list[APIRouter]:
+    """The routes for clients, who sign: the same over their own jobs, and what else clients have."""
+    settings = core.settings
+    verifier = Verifier(core.keyring, core.nonces, authorities=settings.public_authorities)
+    door = SignersDoor(verifier, core.keyring, core.keyring.used)
+    rules = _rules_of(settings, max_batch_bytes=settings.max_batch_bytes)
+    jobs_routes = jobs_router(SIGNED_SET, _endpoints(core, SIGNED_SET, door, rules), door)
+    return [jobs_routes, account_router(_account(core), door)]
+
+
+def _account(core: Core) -> AccountEndpoints:
+    engine = core.engine
+    calls = KeyCalls(
+        make=partial(keys.make, engine),
+        rotate=partial(keys.rotate, engine),
+        revoke=partial(keys.revoke, engine),
+        page=partial(keys.page, engine),
+    )
+    return AccountEndpoints(
+        whoami=WhoamiEndpoint(partial(clients.find, engine), {}),
+        keys=KeysEndpoint(calls, core.vault, core.keyring.revoked, KEYS, core.cursors),
+        access_tokens=AccessTokensEndpoint(core.ownership, core.keyring.find, core.tokens.token_for, core.audit.record),
+        jobs=ListEndpoint(partial(listing.page, engine), Form(SIGNED_SET), core.cursors),
+        audit=AuditEndpoint(partial(_audit, engine, core.settings.audit_keep), core.cursors, AUDIT),
+    )
+
+
+def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
+    settings, engine, watch, ownership = core.settings, core.engine, core.watch, core.ownership
+    form = Form(base)
+    return JobsEndpoints(
+        submit=SubmitEndpoint(
+            create=partial(jobs.create, engine),
+            publish=core.hub.publish,
+            watch=watch,
+            holding=core.holding,
+            form=form,
+            rules=rules,
+            provider=settings.provider_name,
+            anonymous=settings.simulated or settings.anonymous_submit,
+            keys_keep=settings.idempotency_keep,
+            max_wait=settings.max_wait,
+        ),
+        status=StatusEndpoint(door, ownership, watch, core.holding, form, settings.max_wait),
+        events=EventsEndpoint(door, ownership, watch, core.streams, form),
+        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors),
+        history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
+        results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
+        cancel=CancelEndpoint(
+            ownership,
+            watch,
+            partial(endings.cancel, engine, results_keep=settings.results_keep),
+            core.hub.publish,
+            form,
+        ),
+        delete=DeleteEndpoint(ownership, watch, partial(endings.delete, engine), core.hub.publish_gone),
+    )
+
+
+def _rules_of(settings: Settings, *, max_batch_bytes: int) -> Rules:
+    return Rules(
+        endpoints=settings.endpoints,
+        max_json_bytes=settings.max_json_bytes,
+        max_batch_bytes=max_batch_bytes,
+        max_line_bytes=settings.max_line_bytes,
+        max_requests=settings.max_requests,
+        simulated=settings.simulated,
+    )
+
+
+async def _page(engine: AsyncEngine, job: Job, after: int | None, limit: int) -> list[results.StoredResult]:
+    return await results.page(engine, job, after=after, limit=limit)
+
+
+async def _history(engine: AsyncEngine, job_id: str, after: int, limit: int) -> list[endings.HistoryEntry]:
+    return await endings.history(engine, job_id, after=after, limit=limit)
+
+
+async def _audit(engine: AsyncEngine, keep: float, client_id: str, before: Place | None, limit: int) -> list[Recorded]:
+    return await audit.page(engine, within=keep, client_id=client_id, before=before, limit=limit)
