@@ -11,7 +11,7 @@ from polling_api.signing.nonces.seen import Seen, SeenNonces
 
 # A call that fails costs 20 ms at most, so a few of them do no harm, and one pause of the event loop, which ends all
 # calls that wait, must not turn writes away for long.
-POLICY = Policy(window=5, fewest=20, failure_share=0.5, open_first=0.5, open_most=5)
+NONCE_CIRCUIT = Policy(window=5, fewest=20, failure_share=0.5, open_first=0.5, open_most=5)
 
 _DIGEST_BYTES = 16  # enough against finding a nonce that collides with another key's, at a third of the memory
 
@@ -22,7 +22,7 @@ class SharedNonces:
     Args:
         store: what all nodes share.
         seen: what this node remembers.
-        breaker: keeps requests from waiting for a store that does not answer; by `POLICY`.
+        breaker: keeps requests from waiting for a store that does not answer; by `NONCE_CIRCUIT`.
         clock: monotonic seconds.
     """
 
