@@ -17,10 +17,10 @@ from polling_api.app import connections
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
-from polling_api.resilience.breaker import Breaker, Policy
+from polling_api.resilience.breaker import Breaker
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
-from polling_api.signing.nonces import RedisNonceStore, SeenNonces, SharedNonces
+from polling_api.signing.nonces import NONCE_CIRCUIT, RedisNonceStore, SeenNonces, SharedNonces
 from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
@@ -110,7 +110,7 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(Policy())),
+        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )

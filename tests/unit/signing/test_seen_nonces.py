@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polling_api.signing.nonces import KEPT, SeenNonces
+from polling_api.resilience.breaker import Breaker
+from polling_api.signing.nonces import KEPT, NONCE_CIRCUIT, Burnt, LocalNonceStore, SeenNonces, SharedNonces
 from polling_api.signing.nonces.seen import Seen
 from polling_api.signing.nonces.shared import digest
 from polling_api.signing.verifier import SKEW
@@ -64,6 +65,18 @@ def test_sharing_what_was_not_remembered_changes_nothing() -> None:
     seen.share(b"b")
 
     assert len(seen) == 1
+
+
+async def test_what_the_store_has_taken_makes_room_and_what_it_has_not_does_not() -> None:
+    store, breaker = LocalNonceStore(), Breaker(NONCE_CIRCUIT)
+    nonces = SharedNonces(store, SeenNonces(most=1), breaker, clock=lambda: 0.0)
+    await nonces.burn("key", "taken")
+    store.go_down()
+
+    assert await nonces.burn("key", "not taken") is Burnt.UNSURE
+    assert await nonces.burn("key", "no room") is Burnt.UNSURE
+    assert await nonces.burn("key", "no room") is Burnt.UNSURE
+    assert await nonces.burn("key", "not taken") is Burnt.USED
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 200), st.booleans()), max_size=100), st.integers(1, 8))
