@@ -82,7 +82,9 @@ class Settings(BaseSettings):
 
     # Signing
     master_keys: MasterKeys = _setting(
-        (), "secrets", "The first signs cursors, all verify. Unset with an embedded Postgres: DATA_DIR/master.key."
+        (),
+        "secrets",
+        "The first signs and encrypts, all verify and decrypt. Unset with an embedded Postgres: DATA_DIR/master.key.",
     )
 
     # The provider

@@ -22,7 +22,9 @@ BEARER = Caller("client_films", "key_1", Grant("tok_1", "client_films", "key_1",
 
 def recorded(number: int, client_id: str = "client_films") -> Recorded:
     """Three of a moment, so that time alone does not order them."""
-    entry = Entry(id=f"aud_{number:032x}", client_id=client_id, actor="key:key_1", action="results.read", job_id="job_1")
+    entry = Entry(
+        id=f"aud_{number:032x}", client_id=client_id, actor="key:key_1", action="results.read", job_id="job_1"
+    )
     return Recorded(entry, NOON + timedelta(microseconds=number // 3))
 
 

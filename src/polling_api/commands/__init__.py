@@ -1,1 +1,1 @@
-"""What an operator does at the command line, beside running the service."""
+"""What an operator does from the command line, beside running the service."""
