@@ -166,6 +166,32 @@ def audit(
 
 
 @app.command()
+def sign(
+    method: Annotated[str, typer.Argument(help="As GET.")],
+    url: Annotated[str, typer.Argument(help="The whole address, with its query, as it will be sent.")],
+    *,
+    body: Annotated[str, typer.Option(help="The body as it will be sent; `@FILE` reads it from a file.")] = "",
+    client: Annotated[
+        Path | None, typer.Option(help="What `clients create --json` printed; DATA_DIR/demo-client.json else.")
+    ] = None,
+) -> None:
+    """Print the header fields that sign a request (RFC 9421), for `curl -H @-`; good once, for five minutes."""
+    from polling_api.commands.sign import BadCredentials, header_lines, kept_in
+    from polling_api.demo.client import DEMO_CLIENT
+    from polling_api.signing.canonical import CanonicalError
+
+    settings = read_settings()
+    try:
+        content = Path(body[1:]).read_bytes() if body.startswith("@") else body.encode()
+        credentials = kept_in(client or settings.data_dir / DEMO_CLIENT)
+        print("\n".join(header_lines(credentials, method, url, content)))  # noqa: T201 - what is asked for
+    except OSError as error:
+        fail(f"{body[1:]} cannot be read: {error.strerror}.")
+    except (BadCredentials, CanonicalError) as error:
+        fail(str(error))
+
+
+@app.command()
 def openapi(
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is current.")] = False,
