@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -11,7 +11,7 @@ from polling_api.embedded import Server
 
 @contextmanager
 def frozen(server: Server) -> Generator[None]:
-    """Stop a server with all its processes for the time of a block."""
+    """Stop a server with all its processes for the time of a block, in which it may be killed."""
     first = psutil.Process(server.pid)
     processes = [first, *first.children(recursive=True)]
     for process in processes:
@@ -20,4 +20,5 @@ def frozen(server: Server) -> Generator[None]:
         yield
     finally:
         for process in processes:
-            process.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
