@@ -1,8 +1,8 @@
-"""A Postgres that is stopped, and answers nothing, not even with an error."""
+"""A server that is stopped by its signal: it answers nothing, not even with an error."""
 
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -11,13 +11,14 @@ from polling_api.embedded import Server
 
 @contextmanager
 def frozen(server: Server) -> Generator[None]:
-    """Stop every process of a server for the length of the block."""
-    postmaster = psutil.Process(server.pid)
-    processes = [postmaster, *postmaster.children(recursive=True)]
+    """Stop a server with all its processes for the time of a block, in which it may be killed."""
+    first = psutil.Process(server.pid)
+    processes = [first, *first.children(recursive=True)]
     for process in processes:
         process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
         for process in processes:
-            process.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)

@@ -93,7 +93,8 @@ async def test_pages_hold_each_entry_once_also_within_one_moment(engine: AsyncEn
     minute = (await database_time(engine)).replace(second=0, microsecond=0)
     await audit.add(engine, [entry(minute=minute) for _ in range(25)])
 
-    found, before = [], None
+    found: list[str] = []
+    before: Place | None = None
     while page := await audit.page(engine, within=DAY, limit=10, before=before):
         before = page[-1].place
         found += [one.entry.id for one in page]
@@ -126,7 +127,7 @@ async def test_entries_that_come_meanwhile_move_no_page(engine: AsyncEngine) -> 
         ({"client_id": "client_films", "action": "token"}, {"token"}),
     ],
 )
-async def test_what_is_asked_for_is_found(engine: AsyncEngine, filters: dict[str, str], found: set[str]) -> None:
+async def test_what_is_asked_for_is_found(engine: AsyncEngine, filters: dict[str, Any], found: set[str]) -> None:
     await audit.add(
         engine,
         [

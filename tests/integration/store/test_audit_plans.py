@@ -67,6 +67,11 @@ async def test_an_owners_page_walks_its_own_index_in_order(engine: AsyncEngine, 
     read = [scan for scan in scans(plan) if scan["Relation Name"] <= f"audit_{present:%Y_%m}"]  # the others are empty
     assert {scan["Node Type"] for scan in read} == {"Index Scan"}
     assert all(scan["Index Name"].endswith("_client_id_at_id_idx") for scan in read)
+
+
+async def test_a_busy_owners_page_stops_when_it_is_full(engine: AsyncEngine, plans: Plans) -> None:
+    plan = await plans(audit.page(engine, within=YEAR, limit=101, client_id="client_busy"))
+
     assert merging(plan) == "Append"
 
 
