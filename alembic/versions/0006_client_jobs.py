@@ -24,7 +24,7 @@ def upgrade() -> None:
         "ALTER TABLE transitions ADD COLUMN client_id text, ADD COLUMN xid xid8",
         "ALTER TABLE transitions ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",
         "COMMENT ON COLUMN transitions.client_id IS 'the owner of the job; null: public'",
-        "COMMENT ON COLUMN transitions.xid IS 'the transaction that wrote it; null: before there was a replay by client'",
+        "COMMENT ON COLUMN transitions.xid IS 'the transaction that wrote it; null: from before it was noted'",
     ):
         op.execute(statement)
     with op.get_context().autocommit_block():

@@ -172,7 +172,7 @@ transitions = Table(
         "xid",
         Xid8,
         server_default=text("pg_current_xact_id()"),
-        comment="the transaction that wrote it; null: before there was a replay by client",
+        comment="the transaction that wrote it; null: from before it was noted",
     ),
     PrimaryKeyConstraint("job_id", "version"),
     CheckConstraint(_STATUS, name="status"),

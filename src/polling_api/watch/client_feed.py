@@ -85,6 +85,11 @@ class ClientFeed:
         """How many versions are kept for readers who have not read them yet."""
         return len(self._log)
 
+    @property
+    def paging(self) -> bool:
+        """Whether a further page of the primary's answer is lacking."""
+        return self.place is not None and self.place.until is not None
+
     def notice(self, notice: Notice) -> bool:
         """Tell the version of a notice, if it follows on what was told of the job.
 
@@ -98,7 +103,7 @@ class ClientFeed:
         if known is not None and notice.version <= known:
             return False
         place = self.place
-        if known is None or place is None or place.until is not None:
+        if known is None or place is None or self.paging:
             return True
         job = notice.job()
         if job.status_version > known + 1 or (len(place.beyond) >= MOST_BEYOND and job.id not in place.beyond):
@@ -114,7 +119,7 @@ class ClientFeed:
         Returns:
             The place after which it is asked.
         """
-        if self.place is None or self.place.until is None:
+        if not self.paging:
             self._asked_at = self.number
             self._asked_beyond = self.place.beyond if self.place else {}
             self._answered = {}

@@ -183,16 +183,18 @@ class ClientFeeds:
 
     async def _ask(self, feeds: Sequence[ClientFeed]) -> None:
         for feed in feeds:
-            if feed.place is None or feed.place.until is None:  # else what is asked for is an earlier asking's rest
-                self._asked_for.setdefault(feed, []).extend(self._joining.pop(feed, ()))
+            if not feed.paging and feed in self._joining:  # a further page is of an earlier moment
+                self._asked_for[feed] = self._joining.pop(feed)
+        further = {feed for feed in feeds if feed.paging}
         pages = await self._source.moves({feed.client_id: feed.asked() for feed in feeds}, limit=PAGE)
         for feed in feeds:
             joint = feed.answered(pages[feed.client_id])
             if joint is not None:
                 self._let_join(feed, joint)
-            elif feed.place is not None and feed.place.until is None:
-                self._joining.setdefault(feed, []).extend(self._asked_for.pop(feed, ()))
-            if (joint is None or feed in self._joining) and feed.readers:
+            elif not feed.paging and feed in self._asked_for:  # too much came meanwhile: they join the next time
+                self._joining.setdefault(feed, []).extend(self._asked_for.pop(feed))
+            # What gave reason to ask while further pages were read is of a later moment than theirs.
+            if feed.readers and (feed.paging or feed in further or feed in self._joining):
                 self._want(feed)
 
     def _let_join(self, feed: ClientFeed, joint: Joint) -> None:

@@ -105,6 +105,37 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(empty_postgres
     assert len(await catalog(empty_postgres_url)) > 50
 
 
+A_VERSION = """
+INSERT INTO transitions (job_id, version, status, status_version, completed, failed, expired, cancelled, poll_after,
+                         updated_at)
+VALUES (:id, 1, 'queued', 1, 0, 0, 0, 0, 1, now())
+"""
+XIDS = "SELECT xid::text, pg_relation_filenode('transitions') FROM transitions ORDER BY job_id"
+
+
+async def test_versions_from_before_transactions_were_noted_stay_as_they_are_and_later_ones_note_theirs(
+    empty_postgres_url: str,
+) -> None:
+    def insert(connection: Connection, job_id: str) -> Any:
+        connection.execute(text(A_VERSION), {"id": job_id})
+        return connection.scalar(text("SELECT pg_current_xact_id()::text"))
+
+    def filenode(connection: Connection) -> Any:
+        return connection.scalar(text("SELECT pg_relation_filenode('transitions')"))
+
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "base")
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "0003")
+    await on_a_connection(empty_postgres_url, lambda connection: insert(connection, "job_1"))
+    before = await on_a_connection(empty_postgres_url, filenode)
+
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+    xid = await on_a_connection(empty_postgres_url, lambda connection: insert(connection, "job_2"))
+
+    rows = await on_a_connection(empty_postgres_url, lambda connection: connection.execute(text(XIDS)).all())
+    assert rows == [(None, before), (xid, before)]  # the same file: no row was written anew
+
+
 async def test_where_no_migrations_are_found_it_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         migrate.configuration("postgresql://localhost/", places=(tmp_path,))

@@ -137,15 +137,17 @@ async def test_a_notice_that_tells_of_lost_ones_brings_them_at_once(
     carrier: Carrier, source: HeldReplaySource, mover: Mover, client: str
 ) -> None:
     reader = LogReader()
-    job = await mover.stored(client_id=client)
     async with running_feeds(source, carrier.transport(), NO_COMPARISON) as node:
         await reader.join(node.feeds, client)
+        job = await mover.stored(client_id=client)
+        await published(node, [job])
+        await reader.told_of(job.id, 1)
         present = await mover.commit(await mover.commit([job], Status.SUBMITTING), Status.IN_PROGRESS)
 
         await published(node, present)
 
         await reader.told_of(job.id, 3)
-        assert reader.versions(job.id) == [2, 3]
+        assert reader.versions(job.id) == [1, 2, 3]
 
 
 async def test_after_a_gap_every_feed_is_compared_at_once(
