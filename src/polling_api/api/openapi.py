@@ -20,7 +20,7 @@ from polling_api.api.components import (
     share_parameters,
     share_refusals,
 )
-from polling_api.api.described import CORRELATION_ID, HEADERS, problems
+from polling_api.api.described import CORRELATION_ID, problems
 from polling_api.api.hot import HotRoute
 from polling_api.api.origins import SAFE
 from polling_api.api.shapes import JobDocument, ProblemDocument, SubmissionDocument
@@ -54,8 +54,9 @@ _CORRELATION = {
     "name": CORRELATION_ID,
     "in": "header",
     "required": False,
-    "schema": HEADERS[CORRELATION_ID]["schema"],
-    "description": "An id of yours for this request; the answer and every log line have it. Another form is ignored.",
+    "schema": {"type": "string"},
+    "description": "An id of yours for this request, which the answer and every log line have: up to 128 of "
+    "`A-Za-z0-9._:/+=@-`. Any other is ignored.",
 }
 _SECURITY = {
     "accessToken": {

@@ -141,13 +141,18 @@ class SubmissionDocument(BaseModel):
     )
 
     requests: list[RequestDocument] = Field(min_length=1, max_length=50_000)
-    endpoint: str = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
-    metadata: dict[str, str] = Field(
-        default_factory=dict,
-        description="Up to 15 strings, keys to 64 and values to 512 characters. `simulator` is the script of a "
-        'simulated batch: steps divided by commas, each `status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
+    endpoint: str | None = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
+    metadata: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] | None,
+        Field(
+            max_length=15,
+            description="Strings. `simulator` is the script of a simulated batch: steps divided by commas, each "
+            '`status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
+        ),
+    ] = None
+    expires_in: float | None = Field(
+        default=None, gt=0, le=604_800, description="The job's own deadline, in seconds; at most a week."
     )
-    expires_in: float | None = Field(default=None, gt=0, description="The job's own deadline, in seconds.")
 
 
 class ResultDocument(BaseModel):
