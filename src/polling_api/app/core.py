@@ -89,6 +89,7 @@ def assemble(settings: Settings) -> Core:
     hub.join(watch)
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
+    nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
     holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
@@ -105,7 +106,7 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(Policy())),
+        nonces=SharedNonces(nonces, SeenNonces(), Breaker(Policy())),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )
