@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
     statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
+    nonce_timeout: float = _setting(
+        0.02, "s", "The one call that a signed request waits for; without its answer, reads of status go on.", gt=0
+    )
 
     # Signing
     master_keys: MasterKeys = _setting(

@@ -93,6 +93,7 @@ def assemble(settings: Settings) -> Core:
     hub.join(feeds)
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
+    nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
     holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
@@ -110,7 +111,7 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(NONCE_CIRCUIT)),
+        nonces=SharedNonces(nonces, SeenNonces(), Breaker(NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )
