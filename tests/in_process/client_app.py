@@ -10,10 +10,13 @@ from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.cursors import Cursors
 from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
+from polling_api.api.hosts import EVERY_HOST
 from polling_api.api.hot import HotEndpoint, HotLane, HotRoute
 from polling_api.api.lapsing import Lapsing
+from polling_api.api.middleware import Edge
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.open_streams import OpenStreams
+from polling_api.api.origins import NO_ORIGIN
 from polling_api.api.requests import header
 from polling_api.api.routes.account import add_jobs
 from polling_api.api.routes.client_events import ClientEventsEndpoint
@@ -66,7 +69,7 @@ def client_app(
     app = FastAPI()
     add_problem_handlers(app, [base])
     app.include_router(router)
-    return HotLane(app, [router])
+    return Edge(HotLane(app, [router]), EVERY_HOST, NO_ORIGIN)
 
 
 async def _documentation() -> None:
