@@ -58,7 +58,7 @@ def show_signing(console: Console, base: str, client: Path | None) -> None:
     """How a client signs its requests, with lines to paste."""
     if client is None:
         return
-    console.print(f"[bold]And sign these[/], as the client that was made for you")
+    console.print("[bold]And sign these[/], as the client that was made for you")
     for line in _lines_to_sign(base, client):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print()
