@@ -170,8 +170,9 @@ async def test_of_a_thousand_reads_none_is_answered_without_its_row_while_postgr
             return await Reader(connection, [by_signature, by_token, by_anybody], answered).read(READS // READERS)
 
     reading = [asyncio.create_task(read_some()) for _ in range(READERS)]
-    for _ in range(READS // 3):
-        await answered.acquire()
+    async with asyncio.timeout(ANSWERED_WITHIN):
+        for _ in range(READS // 3):
+            await answered.acquire()
     await trouble(postgres)
     told = {one: status for statuses in await asyncio.gather(*reading) for one, status in statuses.items()}
 
