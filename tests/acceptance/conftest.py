@@ -1,6 +1,7 @@
 """One service for all: two workers, a monitor that looks every 0.2 s, a simulator; clients of each worker."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +14,13 @@ from running.jobs import Job, ended_job, quiet_job, read
 from running.service import Service, running_service
 from running.stored import Store
 
+HERE = Path(__file__).parent
 DATABASE = "acceptance"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Come last: the service stays up to the end of the run, and takes time from whatever runs beside it."""
+    items.sort(key=lambda item: item.path.is_relative_to(HERE))
 
 
 @pytest.fixture(scope="session")

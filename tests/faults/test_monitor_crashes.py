@@ -3,20 +3,17 @@
 import asyncio
 import signal
 import socket
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import uvicorn
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from faults.monitor_process import MonitorProcess
 from polling_api.domain.job import Job, Progress, Status, new_job_id
 from polling_api.providers.simulator.app import create_simulator
 from polling_api.store import jobs, results
@@ -24,9 +21,8 @@ from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
 
 LEASE = 1.0  # seconds
-PROGRAM = Path(__file__).with_name("monitor_process.py")
 
-Monitor = Callable[..., AbstractAsyncContextManager[Process]]
+Monitor = Callable[..., AbstractAsyncContextManager[MonitorProcess]]
 Submit = Callable[[], Awaitable[str]]
 Ended = Callable[[str], Awaitable[Job]]
 Batches = Callable[[], Awaitable[dict[str, int]]]
@@ -60,16 +56,15 @@ def monitor(postgres_url: str, simulator: str) -> Monitor:
     """Run a monitor in a process of its own for the time of a block."""
 
     @asynccontextmanager
-    async def run(point: str = "none", nth: int = 1, signal_name: str = "KILL") -> AsyncGenerator[Process]:
-        values = [postgres_url, f"{simulator}/v1", LEASE, point, nth, signal_name]
-        process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), *map(str, values))
+    async def run(point: str = "none", nth: int = 1, signal_name: str = "KILL") -> AsyncGenerator[MonitorProcess]:
+        process = MonitorProcess(postgres_url, f"{simulator}/v1", LEASE, point, nth, signal_name)
         try:
             yield process
         finally:
-            if process.returncode is None:
+            if process.running:
                 process.send_signal(signal.SIGCONT)
-                process.terminate()
-            await asyncio.wait_for(process.wait(), timeout=15)
+                process.send_signal(signal.SIGTERM)
+            await process.ended(within=15)
 
     return run
 
@@ -110,10 +105,10 @@ def ended(engine: AsyncEngine) -> Ended:
     return wait
 
 
-async def paused(process: Process) -> None:
-    """Wait until the operating system says that a process is stopped."""
+async def paused(process: MonitorProcess) -> None:
+    """Wait until it has stopped itself."""
     async with asyncio.timeout(15):
-        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - outside
+        while not process.paused:  # noqa: ASYNC110 - outside
             await asyncio.sleep(0.02)
 
 
@@ -152,7 +147,7 @@ async def test_a_monitor_killed_at_any_point_costs_neither_a_second_batch_nor_an
 ) -> None:
     job_id = await submit()
     async with monitor(point, nth) as first:
-        assert await asyncio.wait_for(first.wait(), timeout=20) == -signal.SIGKILL
+        assert await first.ended(within=20) == -signal.SIGKILL
 
     async with monitor():
         job = await ended(job_id)
@@ -189,8 +184,8 @@ async def test_a_monitor_that_is_asked_to_end_does_so_in_good_time_and_order(
     async with monitor() as process:
         await ended(job_id)
         began = asyncio.get_running_loop().time()
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), timeout=15) == 0
+        process.send_signal(signal.SIGTERM)
+        assert await process.ended(within=15) == 0
 
     assert asyncio.get_running_loop().time() - began < 4
     async with transaction(engine) as connection:
