@@ -36,7 +36,7 @@ MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)
 class Settings(BaseSettings):
     """The service's settings, read once at start."""
 
-    model_config = SettingsConfigDict(env_prefix="POLLING_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="POLLING_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # Where it runs
     host: str = _setting("127.0.0.1", "address", "Loopback: a newcomer's first run is not open to the network.")
@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
     pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
     statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
+    nonce_timeout: float = _setting(0.02, "s", "The one call that a signed request waits for; it takes 0.2 ms.", gt=0)
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
 
     # Signing

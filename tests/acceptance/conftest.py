@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
+from running.asking import asking
 from running.jobs import Job, ended_job, quiet_job, read
+from running.planted import DATABASE_PASSWORD
 from running.service import Service, running_service
 from running.stored import Store
 
@@ -29,7 +31,9 @@ async def database_url(postgres: Server, template: str) -> str:
     engine = create_async_engine(driver_url(postgres.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {DATABASE} TEMPLATE {template}"))
-    return make_url(postgres.url).set(database=DATABASE).render_as_string(hide_password=False)
+    return (
+        make_url(postgres.url).set(database=DATABASE, password=DATABASE_PASSWORD).render_as_string(hide_password=False)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +52,15 @@ async def service(
 @pytest.fixture(scope="session")
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the first worker."""
-    async with httpx.AsyncClient(base_url=service.worker_urls[0], timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(service.worker_urls[0]) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 async def other_client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the second worker, another process over the same database."""
-    async with httpx.AsyncClient(base_url=service.worker_urls[1], timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(service.worker_urls[1]) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from polling_api.embedded import Server, start_postgres
 from polling_api.store import migrate
+from running.asking import asking
 from running.jobs import read, submit
 from running.service import Service, running_service
 
@@ -49,7 +49,7 @@ def frozen(server: Server) -> Generator[None]:
 async def test_nobody_waits_for_it_and_nobody_is_told_a_state_that_may_be_old(
     service: Service, freezing: Server
 ) -> None:
-    async with httpx.AsyncClient(base_url=service.url, timeout=40, trust_env=False) as client:
+    async with asking(service.url, patience=40) as client:
         job = await submit(client)
         seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
 

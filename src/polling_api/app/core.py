@@ -105,7 +105,11 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(RedisNonceStore(connections.redis_address(settings)), SeenNonces(), Breaker(Policy())),
+        nonces=SharedNonces(
+            RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout),
+            SeenNonces(),
+            Breaker(Policy()),
+        ),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )
