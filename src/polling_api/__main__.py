@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import structlog
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
 from polling_api import logs
+from polling_api.commands import clients, keys, master_keys
+from polling_api.commands.start import fail, read_settings
 from polling_api.embedded import EmbeddedError
 from polling_api.settings import Settings
 
@@ -36,6 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would print the values of local variables, and with them secrets
 )
 
+app.add_typer(clients.app)
+app.add_typer(keys.app)
+app.add_typer(master_keys.app)
+
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket that is inherited.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that serve HTTP; POLLING_WORKERS else.")]
@@ -46,7 +51,7 @@ def run() -> None:
     """Start everything, follow a first batch in the terminal, and stay up until Ctrl-C."""
     from polling_api.supervisor.serving import Plan
 
-    settings = _settings()
+    settings = read_settings()
     console = Console()
     environment: dict[str, str] = {}
     if "monitor_interval" not in settings.model_fields_set:
@@ -73,7 +78,7 @@ def serve(
     """Start the service and what it needs in the foreground, until SIGINT or SIGTERM."""
     from polling_api.supervisor.serving import Plan
 
-    settings = _settings()
+    settings = read_settings()
     if workers is not None:
         settings = settings.model_copy(update={"workers": workers})
     _serve(settings, Plan(tell=structlog.get_logger("polling_api.supervisor").info, monitor=monitor))
@@ -94,7 +99,7 @@ def monitor(*, lifeline: Lifeline = False) -> None:
     """Look after jobs from one more process; any number may run side by side."""
     settings = _child_settings(lifeline=lifeline)
     if settings.database_url is None or settings.redis_url is None:
-        _fail(
+        fail(
             "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
             "by `serve` and `run`, which bring a monitor too."
         )
@@ -120,14 +125,14 @@ def simulator(
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
-    settings = _settings()
+    settings = read_settings()
     from polling_api.supervisor.errors import StartError
     from polling_api.supervisor.standing import migrate as upgrade
 
     try:
         upgrade(settings)
     except (StartError, EmbeddedError) as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
 
 
 @app.command()
@@ -137,6 +142,53 @@ def demo(*, lifeline: Lifeline = False) -> None:
     from polling_api import demo as demonstration
 
     demonstration.run(settings)
+
+
+@app.command()
+def audit(
+    *,
+    client: Annotated[str | None, typer.Option(help="Only what concerns this client.")] = None,
+    action: Annotated[str | None, typer.Option(help="`results.read`, or a kind, as `token` or `refused`.")] = None,
+    since: Annotated[str, typer.Option(help="How far back: 90s, 30m, 24h, 7d, 2w.")] = "24h",
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, an entry a line.")] = False,
+) -> None:
+    """Show what was done by whom, newest first: results read, tokens and keys made or ended, and what was refused."""
+    from polling_api.commands.audit import Asked, period, show
+    from polling_api.commands.reach import reach
+
+    try:
+        within = period(since)
+    except ValueError as error:
+        fail(f"--since: {error}")
+    asked = Asked(client_id=client, action=action, within=within, limit=limit)
+    reach(lambda engine, _: show(engine, asked, as_json=as_json))
+
+
+@app.command()
+def sign(
+    method: Annotated[str, typer.Argument(help="As GET.")],
+    url: Annotated[str, typer.Argument(help="The whole address, with its query, as it will be sent.")],
+    *,
+    body: Annotated[str, typer.Option(help="The body as it will be sent; `@FILE` reads it from a file.")] = "",
+    client: Annotated[
+        Path | None, typer.Option(help="What `clients create --json` printed; DATA_DIR/demo-client.json else.")
+    ] = None,
+) -> None:
+    """Print the header fields that sign a request (RFC 9421), for `curl -H @-`; good once, for five minutes."""
+    from polling_api.commands.sign import BadCredentials, header_lines, kept_in
+    from polling_api.demo.client import DEMO_CLIENT
+    from polling_api.signing.canonical import CanonicalError
+
+    settings = read_settings()
+    try:
+        content = Path(body[1:]).read_bytes() if body.startswith("@") else body.encode()
+        credentials = kept_in(client or settings.data_dir / DEMO_CLIENT)
+        print("\n".join(header_lines(credentials, method, url, content)))  # noqa: T201 - what is asked for
+    except OSError as error:
+        fail(f"{body[1:]} cannot be read: {error.strerror}.")
+    except (BadCredentials, CanonicalError) as error:
+        fail(str(error))
 
 
 @app.command()
@@ -152,13 +204,13 @@ def openapi(
     if not check:
         path.write_text(document)
     elif not path.exists() or path.read_text() != document:
-        _fail(f"{path} is not what the service says of itself now. Run `make openapi`, and commit the file.", 1)
+        fail(f"{path} is not what the service says of itself now. Run `make openapi`, and commit the file.", 1)
 
 
 @app.command(name="settings")
 def show_settings() -> None:
     """Show every setting with its value, unit and reason; secrets are masked."""
-    settings = _settings()
+    settings = read_settings()
     table = Table(title="Settings, from the environment", title_justify="left", expand=True)
     table.add_column("variable", no_wrap=True)
     table.add_column("value", overflow="fold")
@@ -197,24 +249,12 @@ def _serve(settings: Settings, plan: "Plan") -> None:
     try:
         number = supervise(settings, plan)
     except (StartError, EmbeddedError) as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
     _end_by(number)
 
 
-def _settings() -> Settings:
-    """Read the settings and set up logging; a setting that is wrong ends the command, without a traceback."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        _fail("\n".join(f"POLLING_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}." for e in error.errors()))
-    except SettingsError as error:
-        _fail(f"{error}. Lists are written as JSON.")
-    logs.configure(settings.log_format, settings.log_level)
-    return settings
-
-
 def _child_settings(*, lifeline: bool) -> Settings:
-    settings = _settings()
+    settings = read_settings()
     if lifeline:
         from polling_api.supervisor.lifeline import end_with_parent
 
@@ -239,11 +279,6 @@ def _end_by(number: signal.Signals) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     sys.exit(128 + number)  # as process 1 of a container: there the default is to ignore it
-
-
-def _fail(message: str, status: int = 2) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise typer.Exit(status)
 
 
 if __name__ == "__main__":

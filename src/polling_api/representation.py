@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from sse_starlette import ServerSentEvent
 
+from polling_api.domain.audit import Recorded
 from polling_api.domain.job import Job, Progress
 from polling_api.domain.validators import entity_tag
 
@@ -159,3 +160,22 @@ def timestamp(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def audit_document(recorded: Recorded) -> dict[str, Any]:
+    """The contract's audit row."""
+    entry = recorded.entry
+    return {
+        "object": "audit",
+        "id": entry.id,
+        "at": timestamp(recorded.at),
+        "client_id": entry.client_id,
+        "actor": entry.actor,
+        "action": entry.action,
+        "job_id": entry.job_id,
+        "address": entry.address,
+        "outcome": entry.outcome,
+        "count": entry.count,
+        "correlation_id": entry.correlation_id,
+        "request_id": entry.request_id,
+    }

@@ -78,12 +78,16 @@ class Settings(BaseSettings):
     pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
     pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
     statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
-    nonce_timeout: float = _setting(0.02, "s", "The one call that a signed request waits for; it takes 0.2 ms.", gt=0)
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
+    nonce_timeout: float = _setting(
+        0.02, "s", "The one call that a signed request waits for; without its answer, reads of status go on.", gt=0
+    )
 
     # Signing
     master_keys: MasterKeys = _setting(
-        (), "secrets", "The first signs cursors, all verify. Unset with an embedded Postgres: DATA_DIR/master.key."
+        (),
+        "secrets",
+        "The first signs and encrypts, all verify and decrypt. Unset with an embedded Postgres: DATA_DIR/master.key.",
     )
 
     # The provider

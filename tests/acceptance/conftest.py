@@ -12,6 +12,7 @@ from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
 from running.asking import asking
 from running.jobs import Job, ended_job, quiet_job, read
+from running.openapi import Told, comparing
 from running.planted import DATABASE_PASSWORD
 from running.service import Service, running_service
 from running.stored import Store
@@ -50,9 +51,16 @@ async def service(
 
 
 @pytest.fixture(scope="session")
-async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks the first worker."""
-    async with asking(service.worker_urls[0]) as client:
+async def told(service: Service) -> Told:
+    """What the service says of its answers."""
+    async with asking(service.url) as client:
+        return Told((await client.get("/openapi.json")).json())
+
+
+@pytest.fixture(scope="session")
+async def client(service: Service, told: Told) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the first worker, and compares all its answers with what the service's OpenAPI document says of them."""
+    async with asking(service.worker_urls[0], also=[comparing(told)]) as client:
         yield client
 
 

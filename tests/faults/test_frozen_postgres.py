@@ -1,17 +1,15 @@
 """A Postgres that is stopped, and answers nothing, not even with an error."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from polling_api.embedded import Server, start_postgres
 from polling_api.store import migrate
 from running.asking import asking
+from running.freezing import frozen
 from running.jobs import read, submit
 from running.service import Service, running_service
 
@@ -31,19 +29,6 @@ def freezing(servers_folder: Path) -> Iterator[Server]:
 async def service(freezing: Server, redis_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     async with running_service(freezing.url, redis_url, folder=tmp_path, monitor=False) as running:
         yield running
-
-
-@contextmanager
-def frozen(server: Server) -> Generator[None]:
-    postmaster = psutil.Process(server.pid)
-    processes = [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGCONT)
 
 
 async def test_nobody_waits_for_it_and_nobody_is_told_a_state_that_may_be_old(

@@ -1,7 +1,7 @@
 """Clients of the service. The secrets they send and are given are planted, and every answer is searched for them."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -10,6 +10,8 @@ import orjson
 
 from running.planted import PLANTED, fail_for
 
+Hook = Callable[[httpx.Response], Awaitable[None]]
+
 _GIVEN_ONCE = ("token", "secret", "webhook_secret")
 _SIGNATURE = re.compile(r"=:([A-Za-z0-9+/=]+):")
 _NONCE = re.compile(r';nonce="([^"]*)"')
@@ -17,12 +19,25 @@ _NONCE = re.compile(r';nonce="([^"]*)"')
 
 @asynccontextmanager
 async def asking(
-    base_url: str, *, patience: float = 20, auth: httpx.Auth | None = None
+    base_url: str,
+    *,
+    patience: float = 20,
+    auth: httpx.Auth | None = None,
+    headers: Mapping[str, str] | None = None,
+    also: Sequence[Hook] = (),
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the worker at this address, which gives up on an answer after so many seconds."""
-    hooks: Any = {"request": [_plant_sent], "response": [_search_answer]}
+    """A client for as long as the block runs.
+
+    Args:
+        base_url: of the worker.
+        patience: seconds after which it gives up on an answer.
+        auth: adds credentials to requests.
+        headers: on all requests.
+        also: called with every answer.
+    """
+    hooks: Any = {"request": [_plant_sent], "response": [_search_answer, *also]}
     async with httpx.AsyncClient(
-        base_url=base_url, timeout=patience, trust_env=False, auth=auth, event_hooks=hooks
+        base_url=base_url, timeout=patience, trust_env=False, auth=auth, headers=headers, event_hooks=hooks
     ) as client:
         yield client
 

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.domain.audit import OPERATOR, Entry
 from polling_api.domain.client import new_client_id, new_key_id
 from polling_api.signing.vault import Vault, new_secret
 from polling_api.store import clients, keys
 from polling_api.store.key_rows import KeyRow, NewKey
 
+ENTRY = Entry(client_id=None, actor=OPERATOR, action="made.up")
 VAULT = Vault(["a master key for tests alone"])
 
 
@@ -39,14 +41,14 @@ def new_key() -> NewKey:
 async def make_client(engine: AsyncEngine, name: str = "demo", *, vault: Vault = VAULT) -> Made:
     """A new client's first key; its `row.client_id` is the client."""
     new, secret = sealed(vault)
-    _, row = await clients.create(engine, new_client_id(), name, new)
+    _, row = await clients.create(engine, new_client_id(), name, new, entry=ENTRY)
     return Made(row, secret)
 
 
 async def make_key(engine: AsyncEngine, client_id: str, *, vault: Vault = VAULT, **how: Any) -> Made:
     """One more key of a client."""
     new, secret = sealed(vault)
-    return Made(await keys.make(engine, client_id, new, **how), secret)
+    return Made(await keys.make(engine, client_id, new, entry=ENTRY, **how), secret)
 
 
 async def make_chain(engine: AsyncEngine, first: Made, length: int) -> list[Made]:

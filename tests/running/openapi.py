@@ -1,6 +1,7 @@
 """An OpenAPI 3.1 document, asked what it says of an answer; its schemas are JSON Schema 2020-12."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import httpx
@@ -17,6 +18,27 @@ UNTOLD: Final = frozenset(
 )
 
 
+def resolved(document: Document, node: Any) -> Any:
+    """What a node is, or refers to under `components`."""
+    while reference := _reference_in(node):
+        node = document
+        for name in reference.split("/")[1:]:
+            node = node[name]
+    return node
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    """Every operation, as (path, method, operation)."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def answers_of(document: Document, operation: Document) -> dict[str, Document]:
+    """An operation's answers by status, none of them a reference."""
+    return {status: resolved(document, answer) for status, answer in operation["responses"].items()}
+
+
 def broken_rules(document: Document, schema: Mapping[str, Any], value: Any) -> list[str]:
     """What is wrong with a value under a schema of the document."""
     validator = Draft202012Validator({**schema, "components": document["components"]})
@@ -24,55 +46,113 @@ def broken_rules(document: Document, schema: Mapping[str, Any], value: Any) -> l
     return [f"{error.json_path}: {error.message}" for error in errors]
 
 
-def examples(node: Any, place: str = "#") -> Iterator[tuple[str, Mapping[str, Any], Any]]:
-    """Every example below `node`, as (its place, the schema it stands beside, itself)."""
+def examples(document: Document) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+    """Every example, as (its place, the schema it stands beside, itself)."""
+    return _examples_below(document, document, "#")
+
+
+def _examples_below(document: Document, node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     if isinstance(node, Mapping):
         known = cast("Mapping[str, Any]", node)
-        yield from _examples_of(known, place)
+        yield from _examples_of(document, known, place)
         for name in known.keys() - {"example", "examples"}:
-            yield from examples(known[name], f"{place}/{name}")
+            yield from _examples_below(document, known[name], f"{place}/{name}")
     elif isinstance(node, list):
         for index, item in enumerate(cast("list[Any]", node)):
-            yield from examples(item, f"{place}/{index}")
+            yield from _examples_below(document, item, f"{place}/{index}")
 
 
-def _examples_of(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+def _reference_in(node: Any) -> str | None:
+    return cast("Mapping[str, Any]", node).get("$ref") if isinstance(node, Mapping) else None
+
+
+def _examples_of(
+    document: Document, node: Mapping[str, Any], place: str
+) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     """Those that belong to `node` itself: a schema has a list of them, a media type an object, a header one."""
     schema = node.get("schema", node)
     if "example" in node:
         yield f"{place}/example", schema, node["example"]
-    listed: Any = node.get("examples", ())
+    listed: Any = () if place == "#/components" else node.get("examples", ())
     if isinstance(listed, Mapping):
         named = cast("Mapping[str, Any]", listed)
-        yield from ((f"{place}/examples/{name}", schema, named[name]["value"]) for name in named)
+        yield from (
+            (f"{place}/examples/{name}", schema, resolved(document, one)["value"]) for name, one in named.items()
+        )
     else:
         yield from ((f"{place}/examples/{index}", schema, value) for index, value in enumerate(listed))
 
 
-def untold(document: Document, path: str, answer: httpx.Response) -> list[str]:
-    """What a real answer has that the document does not say of it.
+class Told:
+    """What a document says of answers.
 
     Args:
         document: the whole of it.
-        path: as it stands in the document, with its parameters in braces.
-        answer: has been read.
     """
-    method = answer.request.method.lower()
-    told = document["paths"][path][method]["responses"].get(str(answer.status_code))
-    if told is None:
-        return [f"{method} {path} {answer.status_code}"]
-    headers = set(answer.headers) - UNTOLD - {name.lower() for name in told.get("headers", {})}
-    missing = [f"{method} {path} {answer.status_code}: header {name}" for name in sorted(headers)]
-    if answer.content:
-        missing += _untold_of_body(document, told, f"{method} {path} {answer.status_code}", answer)
-    return missing
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        # An address without parameters is meant before one with them.
+        paths = sorted(document["paths"], key=lambda path: path.count("{"))
+        self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
+
+    def lies_about(self, answer: httpx.Response) -> list[str]:
+        """Where a real answer and the document differ: what it has and is not told, or is told and has not.
+
+        Addresses that the document does not know are passed over, and so is `OPTIONS`, which is the same for all.
+
+        Args:
+            answer: its body has been read, unless it is a stream of events.
+        """
+        path = self._path_of(answer.request.url.path)
+        if path is None or answer.request.method == "OPTIONS":
+            return []
+        methods = self.document["paths"][path]
+        # A method that is refused is not told of; its refusal is told with every other.
+        operation = methods.get(answer.request.method.lower()) or next(iter(methods.values()))
+        place = f"{answer.request.method} {path} {answer.status_code}"
+        told = answers_of(self.document, operation).get(str(answer.status_code))
+        if told is None:
+            return [f"{place} is not told of"]
+        return [f"{place}: {lie}" for lie in (*self._of_headers(told, answer), *self._of_body(told, answer))]
+
+    def _path_of(self, path: str) -> str | None:
+        return next((known for pattern, known in self._paths if pattern.fullmatch(path)), None)
+
+    def _of_headers(self, told: Document, answer: httpx.Response) -> Iterator[str]:
+        known = {name.lower(): resolved(self.document, header) for name, header in told.get("headers", {}).items()}
+        for name in sorted(set(answer.headers) - UNTOLD - set(known)):
+            yield f"header {name} is not told of"
+        for name, header in known.items():
+            if name in answer.headers:
+                value: str | int = answer.headers[name]
+                if header["schema"]["type"] == "integer":
+                    value = int(value)
+                yield from (
+                    f"header {name}: {broken}" for broken in broken_rules(self.document, header["schema"], value)
+                )
+            elif header["required"]:
+                yield f"header {name} is missing"
+
+    def _of_body(self, told: Document, answer: httpx.Response) -> Iterator[str]:
+        content = told.get("content", {})
+        if not content:
+            if "content-type" in answer.headers:
+                yield "a body is not told of"
+            return
+        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        if media_type not in content:
+            yield f"a body of {media_type} is not told of"
+        elif "json" in media_type and answer.request.method != "HEAD":
+            yield from broken_rules(self.document, content[media_type]["schema"], answer.json())
 
 
-def _untold_of_body(document: Document, told: Document, place: str, answer: httpx.Response) -> list[str]:
-    media_type = answer.headers["content-type"].partition(";")[0]
-    content = told.get("content", {}).get(media_type)
-    if content is None:
-        return [f"{place}: body of {media_type}"]
-    if "json" not in media_type:
-        return []
-    return [f"{place}: {error}" for error in broken_rules(document, content["schema"], answer.json())]
+def comparing(told: Told) -> Callable[[httpx.Response], Awaitable[None]]:
+    """A hook for an HTTP client: every answer that it gets has to be as the document says."""
+
+    async def compare(answer: httpx.Response) -> None:
+        if "text/event-stream" not in answer.headers.get("content-type", ""):
+            await answer.aread()
+        assert told.lies_about(answer) == []
+
+    return compare

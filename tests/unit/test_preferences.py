@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -39,6 +40,40 @@ def test_a_bad_preference_is_ignored(prefer: str) -> None:
 def test_a_preference_longer_than_anybody_has_is_not_searched() -> None:
     assert preferred_wait("wait=5, " + "x" * 900) == 5
     assert preferred_wait("wait=5, " + "x" * 1000) is None
+
+
+# RFC 7240, section 2: a token, perhaps a value, which may be quoted, and parameters of the same form.
+TOKENS = st.text("abcxyzABC019!#$%&'*+.^_`|~-", min_size=1, max_size=8)
+QUOTED = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\'), max_size=12)
+VALUES = TOKENS | QUOTED.map('"{}"'.format)
+PREFERENCES = st.tuples(TOKENS, st.sampled_from(["", "=", "; late=", ' = "wait=3"; x=']), VALUES).map("".join)
+WAITS = st.tuples(
+    st.sampled_from(["wait=", "Wait = ", "WAIT= "]),
+    st.integers(0, 10**6).map(str) | st.integers(0, 10**6).map('"{}"'.format),
+    st.sampled_from(["", "; late=yes", ' ; why="a,wait=3"']),
+).map("".join)
+
+
+@given(st.lists(PREFERENCES, max_size=3), WAITS, st.lists(PREFERENCES | WAITS, max_size=3))
+def test_the_first_wait_is_found_among_all_that_rfc_7240_allows(before: list[str], wait: str, after: list[str]) -> None:
+    seconds = int(re.findall("[0-9]+", wait)[0])
+
+    assert preferred_wait(", ".join([*before, wait, *after])) == seconds
+
+
+@given(st.lists(PREFERENCES, max_size=5))
+def test_what_stands_in_another_preference_is_no_wait(preferences: list[str]) -> None:
+    assert preferred_wait(", ".join(preferences)) is None
+
+
+@given(st.text())
+def test_a_wait_in_the_query_is_digits_or_refused(text: str) -> None:
+    try:
+        seconds = queried_wait([text])
+    except Invalid:
+        seconds = None
+
+    assert (seconds is not None) == (text.isascii() and text.isdigit() and len(text) <= 1000)
 
 
 @given(st.text())

@@ -109,15 +109,17 @@ def test_a_cache_may_keep_a_state_only_as_long_as_it_is_good(job: Job, after: ti
     assert Rendered(job, FORM).max_age((CREATED + after).timestamp()) == seconds
 
 
-@pytest.mark.parametrize("job", [JOB, ENDED])
-def test_a_notice_carries_the_whole_version(job: Job) -> None:
+@pytest.mark.parametrize("job", [JOB, ENDED, replace(JOB, client_id="client_0b5c", metadata={"a": "b c"})])
+def test_a_notice_carries_the_whole_version_and_says_first_whose_it_is(job: Job) -> None:
     notice = Notice.decode(Notice.of(job).encode())
 
-    assert (notice.job_id, notice.version) == (job.id, job.version)
+    assert (notice.job_id, notice.version, notice.client_id) == (job.id, job.version, job.client_id)
     assert notice.job() == job
 
 
-@pytest.mark.parametrize("message", [b"", b"job_1", b"job_1 x {}", b"job_1 1"])
+@pytest.mark.parametrize(
+    "message", [b"", b"job_1", b"job_1 x - {}", b"job_1 1 -", b"job_1 1 {}", b'job_1 1 {"a":"b c"}', b"job_1 1  {}"]
+)
 def test_a_message_that_is_no_notice_is_refused(message: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Notice.decode(message)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from polling_api.api.documents import Responses, described, problems
+from polling_api.api.described import Responses, described, problems
 
-_EVERY = ("invalid_signature", "token_in_query", "unavailable", "internal")
-_WRITE = ("origin_not_allowed", *_EVERY)
-_BODY = ("body_cut", "malformed_json", "body_too_large", "unsupported_media_type", "invalid_request", *_WRITE)
+_EVERY = ("unavailable", "internal")
+_BODY = ("body_cut", "malformed_json", "body_too_large", "unsupported_media_type", "invalid_request", *_EVERY)
 _KEPT_NOWHERE = ("Cache-Control", "Vary")
 
 WHOAMI: Responses = {200: described("The client and its key.", *_KEPT_NOWHERE), **problems(*_EVERY)}
@@ -24,11 +23,20 @@ ROTATED_KEY: Responses = {
 }
 REVOKED_KEY: Responses = {
     204: described("It has ended, and so have those that it made.", *_KEPT_NOWHERE),
-    **problems("key_not_found", *_WRITE),
+    **problems("key_not_found", *_EVERY),
 }
 MADE_TOKEN: Responses = {
     201: described("The token, which is told this once.", *_KEPT_NOWHERE),
     **problems("job_not_found", *_BODY),
+}
+AUDIT: Responses = {
+    200: described("A page of the log.", "Link", *_KEPT_NOWHERE),
+    **problems("bad_cursor", "invalid_request", *_EVERY),
+}
+LIST: Responses = {
+    200: described("A page of jobs.", "ETag", "Link", "Cache-Control", "Vary"),
+    304: described("The page is as the caller's validator says.", "ETag", "Cache-Control", "Vary"),
+    **problems("bad_cursor", "invalid_request", *_EVERY),
 }
 
 

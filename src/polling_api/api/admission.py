@@ -5,7 +5,7 @@ Each set of endpoints has a `Door`. What it finds is an `Admission`, which endpo
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from starlette.types import Receive, Scope
 
@@ -49,7 +49,15 @@ class Admission:
 
 
 class Door(Protocol):
-    """Who may pass into a set of endpoints."""
+    """Who may pass into a set of endpoints.
+
+    Attributes:
+        refuses: the codes of its refusals, for the OpenAPI document.
+        security: what it takes to pass, as that document says it: one of these has to be fulfilled.
+    """
+
+    refuses: ClassVar[tuple[str, ...]]
+    security: ClassVar[list[dict[str, list[str]]]]
 
     async def admit(self, scope: Scope, receive: Receive) -> Admission:
         """Say who makes a request.

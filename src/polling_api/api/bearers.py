@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from starlette.types import Receive, Scope
 
@@ -41,6 +41,9 @@ class BearersDoor:
         verified: what a token says; raises `InvalidToken`.
         ends: of the keys that tokens were made with.
     """
+
+    refuses: ClassVar[tuple[str, ...]] = ("token_in_query", "invalid_token", "insufficient_scope")
+    security: ClassVar[list[dict[str, list[str]]]] = [{}, {"accessToken": []}]
 
     def __init__(self, verified: Callable[[str], Grant], ends: Ends) -> None:
         self._verified = verified

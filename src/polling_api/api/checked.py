@@ -1,6 +1,6 @@
 """Routes that check of every request what no endpoint should have to."""
 
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.datastructures import DefaultPlaceholder
@@ -14,11 +14,6 @@ from polling_api.errors import FieldError, Invalid
 
 NO_CONTENT = 204
 OPERATION = "polling.operation"  # of the scope: the name of the route
-
-
-def behind(door: Door) -> type["CheckedRoute"]:
-    """The routes of a set of endpoints that only `door` leads to."""
-    return type("GuardedRoute", (CheckedRoute,), {"door": door})
 
 
 class CheckedRoute(APIRoute):
@@ -36,7 +31,11 @@ class CheckedRoute(APIRoute):
         kind = made.value if isinstance(made, DefaultPlaceholder) else made
         # The media type of its answers, None where they have no body.
         self.made = None if self.status_code == NO_CONTENT else kind.media_type
-        self._parameters = frozenset(parameter.alias for parameter in self.dependant.query_params)
+        self._parameters = frozenset(
+            parameter.alias
+            for parameter in self.dependant.query_params
+            if not _is_list(parameter.field_info.annotation)
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI).
@@ -45,7 +44,7 @@ class CheckedRoute(APIRoute):
             NotAcceptable: `Accept` excludes what is made here.
             Unsupported: the body is compressed.
             Unauthenticated: the door lets nobody pass who makes this request.
-            Invalid: a parameter is repeated.
+            Invalid: a parameter is repeated that is no list.
         """
         if scope["method"] in self.methods:
             scope[OPERATION] = self.name
@@ -74,3 +73,16 @@ class CheckedRoute(APIRoute):
                 f"`{repeated[0]}` is given more than once, and only one can be meant.",
                 errors=[FieldError(f"?{name}", "given more than once") for name in repeated],
             )
+
+
+def _is_list(annotation: Any) -> bool:
+    return list in (get_origin(annotation), *map(get_origin, get_args(annotation)))
+
+
+Kind = TypeVar("Kind", bound=CheckedRoute)
+
+
+def behind(door: Door, kind: type[Kind]) -> type[Kind]:
+    """Routes of a kind that only `door` leads to."""
+    guarded: type[Any] = type(kind.__name__, (kind,), {"door": door})
+    return guarded

@@ -35,15 +35,17 @@ class Condition:
         versions = [version for tag in self.tags or () if (version := version_of(tag)) is not None]
         return max(versions, default=None)
 
+    def names(self, etag: str) -> bool:
+        """Whether the caller has seen what has this entity tag, for what has no date."""
+        return self.anything or (self.tags is not None and _opaque(etag) in self.tags)
+
     def holds(self, rendered: Rendered, now: datetime) -> bool:
         """Whether the caller has seen this very version, so that a `304` is the answer.
 
         A date alone holds only when its second is over: before that another change may still fall into it.
         """
-        if self.anything:
-            return True
-        if self.tags is not None:
-            return _opaque(rendered.etag) in self.tags
+        if self.anything or self.tags is not None:
+            return self.names(rendered.etag)
         if self.since is not None:
             return rendered.job.updated_at.replace(microsecond=0) <= self.since <= now - _SECOND
         return False

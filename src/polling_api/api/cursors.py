@@ -8,9 +8,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
 import orjson
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature
 
 from polling_api.signing.derivation import derived
+from polling_api.signing.exact_signer import ExactSigner
 
 
 class Cursor:
@@ -22,7 +23,7 @@ class Cursor:
     """
 
     def __init__(self, keys: Sequence[bytes], binding: bytes) -> None:
-        self._signer = Signer(keys, salt=binding, key_derivation="hmac", digest_method=hashlib.sha256)
+        self._signer = ExactSigner(keys, salt=binding)
 
     def at(self, numbers: Sequence[int]) -> str:
         """The cursor that says where a reader stands, as numbers; printable ASCII without spaces."""

@@ -1,84 +1,13 @@
-"""What the OpenAPI document says of answers: their headers, their codes, an example of each."""
+"""What the OpenAPI document says of the answers of each operation."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from polling_api.api.codes import KINDS
-from polling_api.api.problems import title_of
-from polling_api.api.shapes import EXAMPLE_ID, JobDocument
-from polling_api.representation import API_VERSION
+from polling_api.api.described import Responses, described, problems
+from polling_api.api.shapes import JobDocument
 
-_TAG = 'W/"4-6a1f0c2b9d3e5f78"'
-
-Responses = dict[int | str, dict[str, Any]]
-
-
-def _header(description: str, example: str | int) -> dict[str, Any]:
-    kind = "integer" if isinstance(example, int) else "string"
-    return {"description": description, "schema": {"type": kind}, "example": example}
-
-
-HEADERS: dict[str, dict[str, Any]] = {
-    "ETag": _header("Weak and ordered: the version, and a hash of its form.", _TAG),
-    "Last-Modified": _header("`updated_at` in whole seconds.", "Mon, 23 Nov 2026 09:00:12 GMT"),
-    "Cache-Control": _header("`no-store` where a wait was asked for.", "private, max-age=30"),
-    "Vary": _header("What else the answer depends on.", "Accept, Accept-Encoding, Authorization, Prefer"),
-    "X-Poll-Interval": _header("Seconds until asking again is worth it; not on finished jobs.", 30),
-    "X-Correlation-ID": _header("The request's own where it sent a well-formed one; in every log line.", "6f1c…"),
-    "X-API-Version": _header("The version of the API that answered.", API_VERSION),
-    "Preference-Applied": _header("The wait that was granted, where one was asked for.", "wait=30"),
-    "Location": _header("The job's path.", f"/api/v1/jobs/{EXAMPLE_ID}"),
-    "Retry-After": _header("Seconds.", 1),
-    "Idempotent-Replayed": _header("`true` where the job had been stored before, under the same key.", "true"),
-    "Link": _header("The next page.", f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"'),
-    "Allow": _header("The methods there are.", "GET, HEAD"),
-}
-_MAY_PASS = frozenset({409, 503})  # statuses whose problems say when to ask again
-_ALWAYS = ("X-Correlation-ID", "X-API-Version")
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
 _SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
-
-
-def described(description: str, *headers: str, **content: Any) -> dict[str, Any]:
-    """One answer of an operation: what it means, its headers beyond the usual, and its content."""
-    return {"description": description, "headers": {name: HEADERS[name] for name in (*headers, *_ALWAYS)}, **content}
-
-
-def problems(*codes: str) -> Responses:
-    """The refusals of an operation, by status, each with an example for every code that it may carry."""
-    by_status: Responses = {}
-    for code in codes:
-        status = KINDS[code].status
-        answer = by_status.setdefault(
-            status.value,
-            described(
-                status.phrase,
-                "Cache-Control",
-                "Vary",
-                *(("Retry-After",) if status in _MAY_PASS else ()),
-                *(("Allow",) if status == 405 else ()),  # noqa: PLR2004
-                content={
-                    "application/problem+json": {
-                        "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-                        "examples": {},
-                    }
-                },
-            ),
-        )
-        answer["content"]["application/problem+json"]["examples"][code] = {
-            "summary": KINDS[code].explanation.split(".")[0],
-            "value": {
-                "type": f"/problems/{code}",
-                "title": title_of(code),
-                "status": status.value,
-                "detail": KINDS[code].explanation.split(". ")[0],
-                "instance": "/api/v1/jobs",
-                "code": code,
-                "correlation_id": "6f1c0a7be2d94c3b8a5d1e0f7c6b5a49",
-                **({"retry_after": 1} if status in _MAY_PASS else {}),
-            },
-        }
-    return by_status
-
 
 READ_STATUS: Responses = {
     200: described("The job.", "Last-Modified", *_STATE),
@@ -117,17 +46,39 @@ SUBMIT: Responses = {
         "internal",
     ),
 }
+
+
+def _event(kind: str, of: str, version: dict[str, Any]) -> dict[str, Any]:
+    """One event of a stream, as a reader is given it; `data` is JSON."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"$ref": of}}
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": kind},
+            "id": {"type": "string", **version},
+            "data": data,
+            "retry": {"type": "integer", "description": "Milliseconds; with the first event."},
+        },
+    }
+
+
+def _stream(example: str, *, version: dict[str, Any]) -> dict[str, Any]:
+    job = _event("job", "#/components/schemas/JobDocument", version)
+    problem = _event("problem", "#/components/schemas/ProblemDocument", version)
+    # `itemSchema` is of OpenAPI 3.2, as FastAPI writes it too: what reads 3.1 alone passes over it.
+    return {"text/event-stream": {"itemSchema": {"oneOf": [job, problem]}, "example": example}}
+
+
 EVENTS: Responses = {
     200: described(
-        "A stream that ends after the job's last version.",
+        "A stream that ends after the job's last version, or with a problem if the job is deleted.",
         "Cache-Control",
         "Vary",
-        content={
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'retry: 2310\nid: 4\nevent: job\ndata: {"object":"job","version":4,…}\n\n:\n\n',
-            }
-        },
+        content=_stream(
+            'retry: 2310\nid: 4\nevent: job\ndata: {"object":"job","version":4,…}\n\n:\n\n',
+            version={"pattern": "^[0-9]+$", "description": "The job's version."},
+        ),
     ),
     204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary"),
     **problems("bad_request", "job_not_found", "unavailable", "draining", "internal"),
@@ -137,13 +88,11 @@ MANY_EVENTS: Responses = {
         "A stream that ends after the last version of the last job.",
         "Cache-Control",
         "Vary",
-        content={
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'retry: 2310\nid: WzQsMV0.3fJk…\nevent: job\ndata: {"object":"job","version":4,…}\n\n'
-                'id: WzQsLTFd.Zk9b…\nevent: problem\ndata: {"type":"/problems/job_not_found","id":"job_…",…}\n\n',
-            }
-        },
+        content=_stream(
+            'retry: 2310\nid: WzQsMV0.3fJk…\nevent: job\ndata: {"object":"job","version":4,…}\n\n'
+            'id: WzQsLTFd.Zk9b…\nevent: problem\ndata: {"type":"/problems/job_not_found","id":"job_…",…}\n\n',
+            version={"description": "A cursor: what has been seen of all jobs."},
+        ),
     ),
     204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
     **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "draining", "internal"),
@@ -172,17 +121,42 @@ RESULTS: Responses = {
     200: described("A page of results.", "Link", "Cache-Control", "Vary"),
     **problems("job_not_found", "results_not_ready", "results_expired", "invalid_request", "unavailable", "internal"),
 }
-_HEALTH = {"application/json": {"schema": {"type": "object"}, "example": {"status": "live"}}}
-_PARTS = {
-    "application/json": {
-        "schema": {"type": "object"},
-        "example": {"status": "degraded", "parts": {"postgres": {"status": "ok"}, "redis": {"status": "down"}}},
+
+
+def _health(statuses: Sequence[str], example: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["status", *properties],
+        "properties": {"status": {"enum": statuses}, **properties},
     }
+    return {"application/json": {"schema": schema, "example": example}}
+
+
+_PART = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"enum": ["ok", "down"]}, "reason": {"type": "string"}},
 }
-LIVE: Responses = {200: described("Alive.", "Cache-Control", content=_HEALTH)}
+_PARTS = {"type": "object", "additionalProperties": _PART}
+
+
+def _readiness(*statuses: str) -> dict[str, Any]:
+    parts = {"postgres": {"status": "ok"}, "redis": {"status": "down", "reason": "no answer within 1 s"}}
+    return _health(statuses, {"status": statuses[-1], "parts": parts}, parts=_PARTS)
+
+
+LIVE: Responses = {200: described("Alive.", "Cache-Control", content=_health(["live"], {"status": "live"}))}
 READY: Responses = {
-    200: described("`ready`, or `degraded`: it goes on without a part, slower.", "Cache-Control", content=_PARTS),
-    503: described("`draining`, or `unavailable`: ask another process.", "Cache-Control", content=_PARTS),
+    200: described(
+        "`ready`, or `degraded`: it goes on without a part, slower.",
+        "Cache-Control",
+        content=_readiness("ready", "degraded"),
+    ),
+    503: described(
+        "`draining`, or `unavailable`: ask another process.",
+        "Cache-Control",
+        content=_readiness("draining", "unavailable"),
+    ),
 }
 METRICS: Responses = {
     200: described(

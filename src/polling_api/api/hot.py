@@ -66,7 +66,7 @@ class HotLane:
 
 
 class HotRoute(CheckedRoute):
-    """A route whose endpoint is a `HotEndpoint`."""
+    """A route whose endpoint is a `HotEndpoint`, which asks the door itself: to wait for that costs half a KiB here."""
 
     def __init__(self, path: str, endpoint: HotEndpoint, **options: Any) -> None:
         super().__init__(path, endpoint, **options)

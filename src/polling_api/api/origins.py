@@ -27,7 +27,7 @@ EXPOSED_HEADERS: Final = (
 METHODS: Final = "GET, HEAD, POST, PATCH, DELETE"
 REMEMBERED: Final = 7200  # seconds for which a browser need not ask again; browsers cut it to two hours
 
-_SAFE = frozenset({"GET", "HEAD", OPTIONS, "TRACE"})
+SAFE = frozenset({"GET", "HEAD", OPTIONS, "TRACE"})
 _NO_CONTENT = 204
 
 
@@ -60,7 +60,7 @@ class AllowedOrigins:
         Raises:
             Refused: it does (`origin_not_allowed`).
         """
-        if scope["method"] not in _SAFE and not self._allows(origin) and not _is_own(origin, scope):
+        if scope["method"] not in SAFE and not self._allows(origin) and not _is_own(origin, scope):
             raise Refused("Pages of this origin may change nothing here.", code="origin_not_allowed")
 
     def _allows(self, origin: bytes) -> bool:

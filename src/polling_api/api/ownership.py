@@ -142,12 +142,23 @@ def require_scope(caller: Caller, scope: Scope | None, snapshot: Snapshot | None
     Raises:
         Refused: its token does not allow it (`insufficient_scope`).
     """
-    if snapshot is not None and not caller.may(scope, snapshot.job):
-        needed = f"the scope `{scope}`" if scope else "its client's own signature: no token allows it"
-        challenge = b'Bearer realm="polling-api", error="insufficient_scope"'
-        if scope:
-            challenge += b', scope="%b"' % scope.encode()
-        raise Refused(f"This takes {needed}.", code="insufficient_scope", challenges=[(b"www-authenticate", challenge)])
+    if snapshot is not None and snapshot.job.client_id is not None:
+        require_grant(caller, scope)
+
+
+def require_grant(caller: Caller, scope: Scope | None) -> None:
+    """Let a caller do to the jobs of a client that are not public what takes `scope`.
+
+    Raises:
+        Refused: its token does not allow it (`insufficient_scope`).
+    """
+    if caller.allows(scope):
+        return
+    needed = f"the scope `{scope}`" if scope else "its client's own signature: no token allows it"
+    challenge = b'Bearer realm="polling-api", error="insufficient_scope"'
+    if scope:
+        challenge += b', scope="%b"' % scope.encode()
+    raise Refused(f"This takes {needed}.", code="insufficient_scope", challenges=[(b"www-authenticate", challenge)])
 
 
 def no_such_job() -> NotFound:

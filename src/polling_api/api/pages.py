@@ -8,8 +8,24 @@ import orjson
 from starlette.responses import Response
 
 from polling_api.api.answers import VARY
+from polling_api.api.cursors import Cursor
+from polling_api.errors import BadRequest
 
 Item = TypeVar("Item")
+
+
+def place_in(cursor: str | None, cursors: Cursor) -> list[int] | None:
+    """The numbers of the cursor that a page is asked for with; None where it is the first.
+
+    Raises:
+        BadRequest: the cursor was not given out by this list (`bad_cursor`).
+    """
+    if cursor is None:
+        return None
+    numbers = cursors.read(cursor)
+    if numbers is None:
+        raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
+    return numbers
 
 
 def page_of(

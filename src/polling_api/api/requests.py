@@ -33,3 +33,12 @@ def query(scope: Scope) -> dict[str, list[str]]:
         return parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
     except ValueError:
         raise BadRequest(f"The query has more than {MOST_PARAMETERS} parameters.") from None
+
+
+def last_event_id(scope: Scope) -> str:
+    """What a reconnecting reader has seen last: `Last-Event-ID`, which an EventSource sends by itself.
+
+    Else it is `?last_event_id=`, for clients that cannot set headers; empty where there is neither.
+    """
+    value = header(scope, b"last-event-id")
+    return value if value is not None else query(scope).get("last_event_id", [""])[-1]

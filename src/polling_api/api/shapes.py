@@ -8,13 +8,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from polling_api.domain.job import Outcome, Status
+from polling_api.domain.job import JOB_ID, Outcome, Status
 
 EXAMPLE_ID = "job_0b5c1e0e3a7f4a52b1d95f0c6a3e8d21"
+ID_PATTERN = f"^{JOB_ID.pattern}$"
+IDS_PATTERN = f"^{JOB_ID.pattern}(,{JOB_ID.pattern}){{0,99}}$"
 
 JobId = Annotated[
     str,
-    Path(description="The job's id: `job_` and 32 hexadecimal digits.", examples=[EXAMPLE_ID]),
+    # The pattern is told, and not held to: what is no id is answered as an id that was never given out.
+    Path(
+        description="The job's id: `job_` and 32 hexadecimal digits.",
+        examples=[EXAMPLE_ID],
+        json_schema_extra={"pattern": ID_PATTERN},
+    ),
 ]
 
 
@@ -80,7 +87,7 @@ class JobDocument(BaseModel):
     )
 
     object: Literal["job"]
-    id: str
+    id: str = Field(json_schema_extra={"pattern": ID_PATTERN})
     status: Status
     terminal: bool = Field(description="Whether the job never changes again.")
     version: int = Field(ge=1, description="Goes up by one with every change, and never back.")
@@ -134,13 +141,18 @@ class SubmissionDocument(BaseModel):
     )
 
     requests: list[RequestDocument] = Field(min_length=1, max_length=50_000)
-    endpoint: str = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
-    metadata: dict[str, str] = Field(
-        default_factory=dict,
-        description="Up to 15 strings, keys to 64 and values to 512 characters. `simulator` is the script of a "
-        'simulated batch: steps divided by commas, each `status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
+    endpoint: str | None = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
+    metadata: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] | None,
+        Field(
+            max_length=15,
+            description="Strings. `simulator` is the script of a simulated batch: steps divided by commas, each "
+            '`status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
+        ),
+    ] = None
+    expires_in: float | None = Field(
+        default=None, gt=0, le=604_800, description="The job's own deadline, in seconds; at most a week."
     )
-    expires_in: float | None = Field(default=None, gt=0, description="The job's own deadline, in seconds.")
 
 
 class ResultDocument(BaseModel):
@@ -166,6 +178,17 @@ class ResultListDocument(BaseModel):
     next_cursor: str | None = Field(description="`after` of the next page.")
 
 
+class JobListDocument(BaseModel):
+    """A page of jobs, the newest first."""
+
+    model_config = ConfigDict(title="JobList")
+
+    object: Literal["list"]
+    data: list[JobDocument]
+    has_more: bool
+    next_cursor: str | None
+
+
 class HistoryEntryDocument(BaseModel):
     """One version of a job, as it was."""
 
@@ -186,6 +209,59 @@ class HistoryDocument(BaseModel):
     data: list[HistoryEntryDocument]
     has_more: bool
     next_cursor: str | None = Field(description="`cursor` of the next page; good for this job alone.")
+
+
+class AuditDocument(BaseModel):
+    """Something that was done to a client's jobs, keys or tokens, or was refused to it."""
+
+    model_config = ConfigDict(
+        title="Audit",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "audit",
+                    "id": "aud_5e8d4f1c0b7a49e6a3d2c1b0f9e8d7c6",
+                    "at": "2026-11-23T09:00:12.345678Z",
+                    "client_id": "client_films",
+                    "actor": "key:key_2026",
+                    "action": "results.read",
+                    "job_id": EXAMPLE_ID,
+                    "address": "203.0.113.7",
+                    "outcome": "allowed",
+                    "count": 1,
+                    "correlation_id": "film-night-7",
+                    "request_id": "6f1c0a7be2d94c3b8a5d1e0f7c6b5a49",
+                }
+            ]
+        },
+    )
+
+    object: Literal["audit"]
+    id: str
+    at: str = Field(
+        description="When it was recorded; of refusals, when their minute began.",
+        json_schema_extra={"format": "date-time"},
+    )
+    client_id: str | None = Field(description="Whose job, key or token it was about.")
+    actor: str = Field(description="Who did it: `key:<id>`, `token:<id>`, `anonymous`, `operator`, or `others`.")
+    action: str = Field(description="As `results.read`, `token.create`, or `refused.` and what was asked for.")
+    job_id: str | None
+    address: str | None = Field(description="Where it came from; null if from several addresses.")
+    outcome: str = Field(description="`allowed`, or the code of the problem that was told.")
+    count: int = Field(ge=1, description="Refusals are summed by the minute: how many there were.")
+    correlation_id: str | None = Field(description="The caller's own, if it sent one; not of refusals.")
+    request_id: str | None = Field(description="Ours, as it stands in the log lines of the request.")
+
+
+class AuditListDocument(BaseModel):
+    """One page of a client's audit log, newest first."""
+
+    model_config = ConfigDict(title="AuditList")
+
+    object: Literal["list"]
+    data: list[AuditDocument]
+    has_more: bool
+    next_cursor: str | None = Field(description="`cursor` of the next page; good for this client alone.")
 
 
 class FieldErrorDocument(BaseModel):

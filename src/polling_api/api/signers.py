@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from starlette.types import Message, Receive, Scope
 
@@ -14,7 +15,7 @@ from polling_api.signing.canonical import DigestCheck, RequestHead
 from polling_api.signing.challenge import accept_signature, www_authenticate
 from polling_api.signing.invalid import InvalidSignature, Rule
 from polling_api.signing.nonces import Burnt
-from polling_api.signing.verifier import Verified, Verifier
+from polling_api.signing.verifier import Verifier
 
 # Bytes of a body that is compared with its digest before anything is done for it. Longer ones are batches, which are
 # compared while they come in, and stored only when all of them has come.
@@ -32,6 +33,9 @@ class SignersDoor:
         used: told of each key that let a client in.
     """
 
+    refuses: ClassVar[tuple[str, ...]] = ("token_in_query", "invalid_signature")
+    security: ClassVar[list[dict[str, list[str]]]] = [{"signature": []}]
+
     def __init__(self, verifier: Verifier, ends: Ends, used: Callable[[str], None]) -> None:
         self._verifier = verifier
         self._ends = ends
@@ -43,7 +47,9 @@ class SignersDoor:
         has_body = _has_body(scope)
         try:
             verified = await self._verifier.verify(_head_of(scope), has_body=has_body)
-            body = await _checked_body(verified, scope, receive) if has_body else None
+            # Also where there is none: whoever takes the body away must not make it another request.
+            check = verified.content_digest and DigestCheck(verified.content_digest)
+            body = await _checked_body(check, receive) if check else None
         except InvalidSignature as error:
             raise _refusal(error, has_body=has_body) from None
         key = verified.key
@@ -76,16 +82,18 @@ def _has_body(scope: Scope) -> bool:
     return header(scope, b"transfer-encoding") is not None or length not in {None, "0"}
 
 
-async def _checked_body(verified: Verified, scope: Scope, receive: Receive) -> Receive:
-    assert verified.content_digest is not None  # noqa: S101 - the verifier lets no body pass that is not covered
-    checked = _Checked(DigestCheck(verified.content_digest), receive)
-    length = header(scope, b"content-length")
-    if length is None or int(length) > READ_AHEAD:
-        return checked
-    messages = [await checked()]
-    while messages[-1].get("more_body"):
-        messages.append(await checked())
-    return _Replayed(messages, receive)
+async def _checked_body(check: DigestCheck, receive: Receive) -> Receive:
+    """The body, read ahead as far as it may be: a short one is compared also where nobody reads it."""
+    checked = _Checked(check, receive)
+    messages: list[Message] = []
+    unread = READ_AHEAD
+    while unread > 0:
+        message = await checked()
+        messages.append(message)
+        unread -= len(message.get("body", b""))
+        if not message.get("more_body"):
+            return _Replayed(messages, receive)
+    return _Replayed(messages, checked)
 
 
 class _Checked:
@@ -105,7 +113,7 @@ class _Checked:
 
 
 class _Replayed:
-    """A body that was read already, and then what comes after it."""
+    """What was read already, and then what comes after it."""
 
     def __init__(self, messages: list[Message], receive: Receive) -> None:
         self._messages = messages[::-1]

@@ -17,16 +17,16 @@ from polling_api.app import connections
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
-from polling_api.resilience.breaker import Breaker, Policy
+from polling_api.resilience.breaker import Breaker
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
-from polling_api.signing.nonces import RedisNonceStore, SeenNonces, SharedNonces
+from polling_api.signing.nonces import NONCE_CIRCUIT, RedisNonceStore, SeenNonces, SharedNonces
 from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Absences, Bounds, StatusWatch
+from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Core:
     transport: RedisTransport
     hub: Hub
     watch: StatusWatch
+    feeds: ClientFeeds
     holding: Holding
     keep_alive: KeepAlive
     lapsing: Lapsing
@@ -57,6 +58,7 @@ class Core:
         return [
             self.hub.run,
             self.watch.run,
+            self.feeds.run,
             self.keep_alive.run,
             self.lapsing.run,
             self.keyring.run,
@@ -85,10 +87,13 @@ def assemble(settings: Settings) -> Core:
     transport = connections.transport(settings)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
-    watch = StatusWatch(PrimarySource(engine), hub, _bounds_of(settings))
+    source, bounds = PrimarySource(engine), _bounds_of(settings)
+    watch, feeds = StatusWatch(source, hub, bounds), ClientFeeds(source, hub, bounds)
     hub.join(watch)
+    hub.join(feeds)
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
+    nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
     holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
@@ -96,6 +101,7 @@ def assemble(settings: Settings) -> Core:
         transport=transport,
         hub=hub,
         watch=watch,
+        feeds=feeds,
         holding=holding,
         keep_alive=keep_alive,
         lapsing=lapsing,
@@ -105,11 +111,7 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(
-            RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout),
-            SeenNonces(),
-            Breaker(Policy()),
-        ),
+        nonces=SharedNonces(nonces, SeenNonces(), Breaker(NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
     )

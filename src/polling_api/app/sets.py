@@ -8,13 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polling_api.api.admission import Door
 from polling_api.api.bearers import BearersDoor
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
-from polling_api.api.routes.account import KEYS, AccountEndpoints, account_router
+from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
+from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.cancel import CancelEndpoint
+from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.history import HistoryEndpoint
 from polling_api.api.routes.jobs import JobsEndpoints, jobs_router
 from polling_api.api.routes.keys import KeyCalls, KeysEndpoint
+from polling_api.api.routes.listing import ListEndpoint
 from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
@@ -23,11 +26,12 @@ from polling_api.api.routes.whoami import WhoamiEndpoint
 from polling_api.api.signers import SignersDoor
 from polling_api.api.submission import Rules
 from polling_api.app.core import Core
+from polling_api.domain.audit import Place, Recorded
 from polling_api.domain.job import Job
 from polling_api.representation import Form
 from polling_api.settings import Settings
 from polling_api.signing.verifier import Verifier
-from polling_api.store import clients, endings, jobs, keys, results
+from polling_api.store import audit, clients, endings, jobs, keys, listing, results
 
 SIMPLE_SET = "/api/v1/jobs"
 SIGNED_SET = "/api/v1/batch-status"
@@ -63,12 +67,15 @@ def _account(core: Core) -> AccountEndpoints:
         whoami=WhoamiEndpoint(partial(clients.find, engine), {}),
         keys=KeysEndpoint(calls, core.vault, core.keyring.revoked, KEYS, core.cursors),
         access_tokens=AccessTokensEndpoint(core.ownership, core.keyring.find, core.tokens.token_for, core.audit.record),
+        jobs=ListEndpoint(partial(listing.page, engine), Form(SIGNED_SET), core.cursors),
+        audit=AuditEndpoint(partial(_audit, engine, core.settings.audit_keep), core.cursors, AUDIT),
     )
 
 
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
     settings, engine, watch, ownership = core.settings, core.engine, core.watch, core.ownership
     form = Form(base)
+    all_jobs = ClientEventsEndpoint(core.feeds, core.streams, form, core.cursors)
     return JobsEndpoints(
         submit=SubmitEndpoint(
             create=partial(jobs.create, engine),
@@ -84,7 +91,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         ),
         status=StatusEndpoint(door, ownership, watch, core.holding, form, settings.max_wait),
         events=EventsEndpoint(door, ownership, watch, core.streams, form),
-        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors),
+        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors, all_jobs),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
         results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
         cancel=CancelEndpoint(
@@ -115,3 +122,7 @@ async def _page(engine: AsyncEngine, job: Job, after: int | None, limit: int) ->
 
 async def _history(engine: AsyncEngine, job_id: str, after: int, limit: int) -> list[endings.HistoryEntry]:
     return await endings.history(engine, job_id, after=after, limit=limit)
+
+
+async def _audit(engine: AsyncEngine, keep: float, client_id: str, before: Place | None, limit: int) -> list[Recorded]:
+    return await audit.page(engine, within=keep, client_id=client_id, before=before, limit=limit)

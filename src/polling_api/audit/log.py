@@ -35,10 +35,12 @@ class AuditLog:
 
     Args:
         write: keeps entries for good.
+        within: seconds after which nobody waits any longer.
     """
 
-    def __init__(self, write: Sink) -> None:
+    def __init__(self, write: Sink, *, within: float = WITHIN) -> None:
         self._write = write
+        self._within = within
         # In their order, each with what its caller waits for. Whoever gives up takes its entry along.
         self._waiting: dict[asyncio.Future[None], Entry] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -60,7 +62,7 @@ class AuditLog:
         self._waiting[written] = entry
         self._told()
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(self._within):
                 await written
         except TimeoutError:
             metrics.AUDIT_FAILURES.labels("late").inc()

@@ -8,8 +8,9 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
+from polling_api.demo.client import DEMO_CLIENT, kept_client
 from polling_api.demo.followers import Follower, LongPoller, Poller, Streamer
-from polling_api.demo.screen import newest, show_addresses, show_results, view_of
+from polling_api.demo.screen import newest, show_addresses, show_results, show_signing, view_of
 from polling_api.settings import Settings
 
 BATCH = Path("examples") / "films-batch.jsonl"
@@ -29,20 +30,20 @@ def run(settings: Settings) -> None:
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
     simulator = settings.upstream_base if settings.simulated else None
     try:
-        asyncio.run(_demo(f"http://{host}:{settings.port}", simulator, settings.monitor_interval, Console()))
+        asyncio.run(_demo(f"http://{host}:{settings.port}", simulator, settings, Console()))
     except httpx.HTTPError as error:
         raise SystemExit(f"The demo ended: {error}") from error
     except TimeoutError as error:
         raise SystemExit(f"The batch has not ended within {ENDS_WITHIN:.0f} s; the service goes on with it.") from error
 
 
-async def _demo(base: str, simulator: str | None, interval: float, console: Console) -> None:
+async def _demo(base: str, simulator: str | None, settings: Settings, console: Console) -> None:
     async with httpx.AsyncClient(base_url=base) as client:
         submitted = await _submit(client)
         path = submitted["links"]["self"]
         console.print(
             f"Submitted [bold]{submitted['progress']['total']}[/] requests about films as {submitted['id']}. "
-            f"The monitor looks upstream every {interval:g} s."
+            f"The monitor looks upstream every {settings.monitor_interval:g} s."
         )
         followers: list[Follower] = [Poller(client, path), LongPoller(client, path), Streamer(client, path)]
         async with asyncio.timeout(ENDS_WITHIN):
@@ -50,6 +51,18 @@ async def _demo(base: str, simulator: str | None, interval: float, console: Cons
         page = (await client.get(submitted["links"]["results"], params={"limit": RESULTS_SHOWN})).raise_for_status()
         show_results(console, page.json()["data"], submitted["progress"]["total"])
         show_addresses(console, base, simulator, path)
+        show_signing(console, base, await _client_of(settings))
+
+
+async def _client_of(settings: Settings) -> Path | None:
+    """The file with the demo's client; None where the service runs elsewhere, with a database that we do not know."""
+    if settings.database_url is None or not settings.master_keys:
+        return None
+    path = settings.data_dir.absolute() / DEMO_CLIENT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = [key.get_secret_value() for key in settings.master_keys]
+    await kept_client(path, settings.database_url.get_secret_value(), keys)
+    return path
 
 
 async def _submit(client: httpx.AsyncClient) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What the demo shows in the terminal."""
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -48,6 +50,16 @@ def show_addresses(console: Console, base: str, simulator: str | None, path: str
     console.print(Panel(addresses, title="Addresses", title_align="left"))
     console.print("[bold]Paste these[/]")
     for line in _lines_to_paste(base, path):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print()
+
+
+def show_signing(console: Console, base: str, client: Path | None) -> None:
+    """How a client signs its requests, with lines to paste."""
+    if client is None:
+        return
+    console.print("[bold]And sign these[/], as the client that was made for you")
+    for line in _lines_to_sign(base, client):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print()
 
@@ -109,4 +121,17 @@ def _lines_to_paste(base: str, path: str) -> list[str]:
         f"curl -N {base}{path}/events",
         "# read its results",
         f"curl -s '{base}{path}/results?limit=3'",
+    ]
+
+
+def _lines_to_sign(base: str, client: Path) -> list[str]:
+    whoami, tokens = f"{base}/api/v1/whoami", f"{base}/api/v1/access-tokens"
+    body = '{"jobs":"all"}'
+    sign = f"{Path(sys.executable).parent / 'polling-api'} sign --client {client}"
+    return [
+        "# who am I?",
+        f"{sign} GET {whoami} | curl -s -H @- {whoami}",
+        "# a token with which somebody else may follow my jobs for 15 minutes",
+        f"{sign} POST {tokens} --body '{body}' |",
+        f"  curl -s -H @- -H 'Content-Type: application/json' -d '{body}' {tokens}",
     ]

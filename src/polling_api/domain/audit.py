@@ -16,7 +16,6 @@ OTHERS = "others"
 """Callers that were too many to be told one by one."""
 
 _PREFIX = "aud_"
-_HALF = 64  # bits of an id's number
 
 
 def new_entry_id() -> str:
@@ -79,13 +78,3 @@ def actor_of(caller: Caller) -> str:
     if caller.grant is not None:
         return f"token:{caller.grant.id}"
     return ANONYMOUS if caller.key_id is None else f"key:{caller.key_id}"
-
-
-def halves(entry_id: str) -> tuple[int, int]:
-    """An id as two numbers of 64 bits, which is what a cursor can hold."""
-    return divmod(int(entry_id.removeprefix(_PREFIX), 16), 1 << _HALF)
-
-
-def whole(high: int, low: int) -> str:
-    """The id that `halves` took apart."""
-    return f"{_PREFIX}{high << _HALF | low:032x}"

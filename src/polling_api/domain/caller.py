@@ -51,6 +51,11 @@ class Caller:
         return self.client_id is not None and self.grant is None
 
     @property
+    def named(self) -> frozenset[str] | None:
+        """The jobs that its token names; None where it is all of its client's."""
+        return self.grant.jobs if self.grant is not None else None
+
+    @property
     def name(self) -> str:
         """Whom it counts against: a token, a client, or (empty) nobody in particular."""
         if self.grant is not None:
@@ -67,11 +72,9 @@ class Caller:
             return job.client_id == self.client_id
         return job.client_id is None or (self.grant is not None and self.grant.names(job))
 
-    def may(self, scope: Scope | None, job: Job) -> bool:
-        """Whether it may do to a job it sees what takes `scope`; None stands for what no token allows."""
-        if job.client_id is None or self.grant is None:
-            return True
-        return scope is not None and scope in self.grant.scopes
+    def allows(self, scope: Scope | None) -> bool:
+        """Whether nothing keeps it from what takes `scope`, as a token without that does."""
+        return self.grant is None or scope in self.grant.scopes
 
 
 ANYBODY = Caller()

@@ -1,8 +1,8 @@
 """Postgres and Redis for the default run: started with the process, and ended with it, however it ends."""
 
-from polling_api.embedded.errors import EmbeddedError
-from polling_api.embedded.postgres import start_postgres
+from polling_api.embedded.errors import EmbeddedError, FolderInUse
+from polling_api.embedded.postgres import running_postgres, start_postgres
 from polling_api.embedded.redis import start_redis
 from polling_api.embedded.server import Server
 
-__all__ = ["EmbeddedError", "Server", "start_postgres", "start_redis"]
+__all__ = ["EmbeddedError", "FolderInUse", "Server", "running_postgres", "start_postgres", "start_redis"]

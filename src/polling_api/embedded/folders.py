@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from polling_api.embedded.account import Account
-from polling_api.embedded.errors import EmbeddedError
+from polling_api.embedded.errors import EmbeddedError, FolderInUse
 
 # A Unix socket's path has 107 bytes at most (103 on macOS), less than many a project's folder has.
 _SHORT_PLACE = Path("/tmp")  # noqa: S108 - the folder below it is made by mkdtemp: new, ours and 0700
@@ -32,7 +32,8 @@ class FolderLock:
     """A folder taken for this process; given back by `release`, or by the process's end, whatever that is.
 
     Raises:
-        EmbeddedError: another process has it, or the folder cannot be written; says what to do.
+        FolderInUse: another process has it; says what to do.
+        EmbeddedError: the folder cannot be written; says what to do.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +68,7 @@ def _not_writable(folder: Path, error: OSError) -> EmbeddedError:
 def _not_locked(folder: Path, holder: str, error: OSError) -> EmbeddedError:
     if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
         return EmbeddedError(f"The data folder {folder} cannot be locked: {error.strerror}.")
-    return EmbeddedError(
+    return FolderInUse(
         f"Process {holder or '(unknown)'} already runs on the data folder {folder}. Stop it, or set "
         "POLLING_DATA_DIR to another folder (and POLLING_PORT and POLLING_SIMULATOR_PORT to free ports)."
     )

@@ -51,19 +51,25 @@ def place(folder: Path) -> Place:
     """
     if not is_root():
         return Place(wheel(), folder / "data", None)
-    made = [data for data in (folder / "data", *_data_elsewhere(folder)) if data.exists()]
+    made = made_before(folder)
     if made:
         # Data that an ordinary user made stay that user's, also when root runs on them.
-        account = owner_of(made[0])
-        if not can(account, 'cd "$1"', made[0]):
+        account = owner_of(made)
+        if not can(account, 'cd "$1"', made):
             raise EmbeddedError(
-                f"{made[0]} holds data, and the account {account.name} that they belong to can no longer "
+                f"{made} holds data, and the account {account.name} that they belong to can no longer "
                 "reach them: a folder above was closed. Open it, or set POLLING_DATA_DIR to another folder."
             )
-        return Place(_programs(account), made[0], account)
+        return Place(_programs(account), made, account)
     account = without_rights()
     data = folder / "data" if can(account, 'cd "$1"', folder) else _new_data_elsewhere(folder)
     return Place(_programs(account), data, account)
+
+
+def made_before(folder: Path) -> Path | None:
+    """Where an earlier run put the data of a folder; None where none did."""
+    places = (folder / "data", *_data_elsewhere(folder)) if is_root() else (folder / "data",)
+    return next((data for data in places if data.exists()), None)
 
 
 def wheel() -> Path:

@@ -7,6 +7,7 @@ neither.
 import os
 import shutil
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from polling_api.embedded.server import Recipe, Server
 _VERSION_WITHIN = 10.0  # seconds to tell its version
 _INIT_WITHIN = 120.0  # seconds for a new cluster, 1 to 3 on an idle machine
 _READY_WITHIN = 120.0  # seconds: after a kill, changes of up to a gigabyte may have to be repeated first
+_GREET_WITHIN = 1.0  # seconds to take a connection
 _LEFT_OVER_WITHIN = 10.0  # seconds for the server of a killed run to end
 # Fast (sessions are cut, memory is written), then immediate (the next start repeats the log; nothing is
 # lost). Together less than the 5 s in which Ctrl-C ends everything.
@@ -55,7 +57,8 @@ def start_postgres(folder: Path, *, max_connections: int = 200, durable: bool = 
         The server, taking connections. Its `where` says where the data really are.
 
     Raises:
-        EmbeddedError: another run has the folder, or Postgres does not start; says what to do.
+        FolderInUse: another run has the folder; says what to do.
+        EmbeddedError: Postgres does not start; says what to do.
     """
     folder = folder.absolute()
     lock = FolderLock(folder)
@@ -64,6 +67,30 @@ def start_postgres(folder: Path, *, max_connections: int = 200, durable: bool = 
     except BaseException:
         lock.release()
         raise
+
+
+def running_postgres(folder: Path) -> str | None:
+    """The address of the Postgres that another process runs on a folder; None where none takes connections now."""
+    data = placement.made_before(folder.absolute())
+    status = _status(data) if data else None
+    if status is None or status.state != "ready" or not _takes_connections(status):
+        return None
+    return _url(Path(status.sockets))
+
+
+def _takes_connections(status: "_Status") -> bool:
+    """Whether somebody listens: what a killed server says of itself stays behind."""
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(_GREET_WITHIN)
+            link.connect(f"{status.sockets}/.s.PGSQL.{status.port}")
+            return True
+    except OSError:
+        return False
+
+
+def _url(sockets: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='/')}"
 
 
 def _recipe(folder: Path, max_connections: int, *, durable: bool) -> Recipe:
@@ -80,7 +107,7 @@ def _recipe(folder: Path, max_connections: int, *, durable: bool) -> Recipe:
     settings = (word for name, value in options.items() for word in ("-c", f"{name}={value}"))
     return Recipe(
         name="Postgres",
-        url=f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='/')}",
+        url=_url(sockets),
         where=place.data,
         command=(str(place.programs / "bin" / "postgres"), "-D", str(place.data), *settings),
         log=folder / "log",

@@ -1,5 +1,6 @@
 """What is published: a version of a job, whole, so that nobody has to read it again; or that a job was deleted."""
 
+import re
 from datetime import datetime
 from typing import Any, Self
 
@@ -8,32 +9,38 @@ import orjson
 from polling_api.domain.job import Job, JobError, Progress, Status
 
 GONE = 0  # no job ever has this version
+NOBODY = b"-"  # in place of the client of a public job
+
+# A payload is JSON, which begins with none of these: so what an older release says is told from what this one does.
+_CLIENT = re.compile(rb"[A-Za-z0-9_.:-]+")
 
 _MOMENTS = ("created_at", "updated_at", "started_at", "finished_at", "expires_at", "results_expire_at")
 
 
 class Notice:
-    """`<id> <version> <JSON of the job>`: most receivers need only the first two words, and parse no JSON.
+    """`<id> <version> <client> <JSON of the job>`: most receivers need only the first three words, and parse no JSON.
 
-    Of a job that was deleted it is `<id> 0 `, which tells nothing that the primary is not to be asked for.
+    The client is `-` for public jobs. Of a job that was deleted it is `<id> 0 - `, which tells nothing that the primary
+    is not to be asked for.
     """
 
-    __slots__ = ("_payload", "job_id", "version")
+    __slots__ = ("_payload", "client_id", "job_id", "version")
 
-    def __init__(self, job_id: str, version: int, payload: bytes) -> None:
+    def __init__(self, job_id: str, version: int, client_id: str | None, payload: bytes) -> None:
         self.job_id = job_id
         self.version = version
+        self.client_id = client_id
         self._payload = payload
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """The notice that tells `job`."""
-        return cls(job.id, job.version, orjson.dumps(job))
+        return cls(job.id, job.version, job.client_id, orjson.dumps(job))
 
     @classmethod
     def gone(cls, job_id: str) -> Self:
         """The notice that a job was deleted."""
-        return cls(job_id, GONE, b"")
+        return cls(job_id, GONE, None, b"")
 
     @property
     def tells_deletion(self) -> bool:
@@ -47,12 +54,15 @@ class Notice:
         Raises:
             ValueError: it is no notice of ours.
         """
-        job_id, version, payload = message.split(b" ", 2)
-        return cls(job_id.decode(), int(version), payload)
+        job_id, version, client, payload = message.split(b" ", 3)
+        if not _CLIENT.fullmatch(client):
+            raise ValueError("the third word names no client")
+        return cls(job_id.decode(), int(version), None if client == NOBODY else client.decode(), payload)
 
     def encode(self) -> bytes:
         """The message for the wire."""
-        return b"%s %d %s" % (self.job_id.encode(), self.version, self._payload)
+        client = NOBODY if self.client_id is None else self.client_id.encode()
+        return b"%s %d %s %s" % (self.job_id.encode(), self.version, client, self._payload)
 
     def job(self) -> Job:
         """The version that the notice tells.

@@ -88,8 +88,9 @@ def furthest(failures: Iterable[InvalidSignature]) -> InvalidSignature:
 
 
 def _check_components(signed: SignatureInput, *, has_body: bool) -> None:
-    plain = {component.name for component in signed.components if component.plain}
-    if not plain.issuperset(REQUIRED) or (has_body and not _covers_body(signed)):
+    # None of the required ones can have a parameter: see `component`.
+    covered = {component.name for component in signed.components}
+    if not covered.issuperset(REQUIRED) or (has_body and not _covers_body(signed)):
         raise InvalidSignature(Rule.COMPONENTS)
 
 

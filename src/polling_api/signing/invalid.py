@@ -2,8 +2,6 @@
 
 from enum import StrEnum
 
-from polling_api.errors import PollingError
-
 
 class Rule(StrEnum):
     """The rule that a request broke, in the order in which they are looked at."""
@@ -39,8 +37,8 @@ _SENTENCES = {
 }
 
 
-class InvalidSignature(PollingError):
-    """A request is not signed by a client, as far as this node can tell.
+class InvalidSignature(Exception):
+    """A request is not signed by a client, as far as this node can tell. The API tells it, with its challenges.
 
     Args:
         rule: the one that it broke.
@@ -50,7 +48,8 @@ class InvalidSignature(PollingError):
     code = "invalid_signature"
 
     def __init__(self, rule: Rule, detail: str | None = None) -> None:
-        super().__init__(detail or _SENTENCES[rule])
+        self.detail = detail or _SENTENCES[rule]
+        super().__init__(self.detail)
         self.rule = rule
 
     @property

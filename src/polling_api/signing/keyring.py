@@ -72,6 +72,7 @@ class Keyring:
         self._absent: OrderedDict[str, _Absent] = OrderedDict()
         self._ended = EndedKeys()
         self._uses = Uses(source, clock)
+        self._found_live = metrics.KEY_READS.labels("live")
         self._reads = CoalescedReads(self._read, metrics.KEY_READS)
         self._confirmed_at: float | None = None
         self._refreshing: set[asyncio.Task[None]] = set()
@@ -87,7 +88,7 @@ class Keyring:
         key = self._held.get(key_id)
         if key is not None:
             self._held.move_to_end(key_id)
-            metrics.KEY_READS.labels("live").inc()
+            self._found_live.inc()
         elif key_id not in self._ended and KEY_ID.fullmatch(key_id):
             key = await self._load(key_id)
         return key if key is not None and self._is_good(key) else None

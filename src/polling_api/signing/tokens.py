@@ -1,6 +1,5 @@
 """Access tokens: what a client lets their bearer see and do, signed, so that they are verified without a lookup."""
 
-import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -9,10 +8,11 @@ from time import time
 from typing import Final
 
 import msgspec
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature
 
 from polling_api.domain.caller import Grant, Scope
 from polling_api.signing.derivation import derived
+from polling_api.signing.exact_signer import ExactSigner
 
 PREFIX: Final = "pat_"  # tells what it is to whoever finds one, and to what masks secrets in logs
 LONGEST: Final = 4096  # characters; one of 100 jobs has 2,400
@@ -30,7 +30,7 @@ class _Claims(msgspec.Struct, array_like=True, frozen=True):
     client: bytes
     key: bytes
     scopes: int
-    expires_at: int
+    expires_at: int  # milliseconds
     jobs: bytes | None
 
 
@@ -55,7 +55,7 @@ class Tokens:
 
     def __init__(self, master_keys: Sequence[str], *, clock: Callable[[], float] = time) -> None:
         keys = derived(master_keys, _PURPOSE)
-        self._signer = Signer(keys[::-1], salt=b"grant", key_derivation="hmac", digest_method=hashlib.sha256)
+        self._signer = ExactSigner(keys[::-1], salt=b"grant")
         self._clock = clock
         self._verified: OrderedDict[str, Grant] = OrderedDict()
         self._weight = 0
@@ -67,7 +67,7 @@ class Tokens:
             client=_random_part(grant.client_id),
             key=_random_part(grant.key_id),
             scopes=sum(1 << bit for bit, scope in enumerate(_SCOPES) if scope in grant.scopes),
-            expires_at=int(grant.expires_at.timestamp()),
+            expires_at=round(grant.expires_at.timestamp() * 1000),
             jobs=None if grant.jobs is None else b"".join(map(_random_part, sorted(grant.jobs))),
         )
         signed = self._signer.sign(urlsafe_b64encode(_encoder.encode(claims)).rstrip(b"="))
@@ -118,7 +118,7 @@ def _grant_of(claims: _Claims) -> Grant:
         key_id=f"key_{claims.key.hex()}",
         jobs=None if claims.jobs is None else frozenset(_job_ids(claims.jobs)),
         scopes=frozenset(scope for bit, scope in enumerate(_SCOPES) if claims.scopes >> bit & 1),
-        expires_at=datetime.fromtimestamp(claims.expires_at, UTC),
+        expires_at=datetime.fromtimestamp(claims.expires_at / 1000, UTC),
     )
 
 

@@ -45,10 +45,10 @@ def answering() -> Generator[None, None, None]:
 def _is_away(error: sqlalchemy.exc.DBAPIError | PostgresError) -> bool:
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
-    return _sqlstate(error).startswith(_AWAY)
+    return sqlstate(error).startswith(_AWAY)
 
 
-def _sqlstate(error: sqlalchemy.exc.DBAPIError | PostgresError) -> str:
+def sqlstate(error: sqlalchemy.exc.DBAPIError | PostgresError) -> str:
     """The code Postgres gave, or nothing where the driver itself complained."""
     told = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
     return getattr(told, "sqlstate", None) or ""

@@ -15,6 +15,8 @@ Engine = AsyncEngine
 
 CONNECT_TIMEOUT = 5.0  # seconds: a primary that takes longer to greet is of no use to a request
 RECYCLE_AFTER = 1800  # seconds: a pool follows a failover behind one address without a restart of ours
+# SQLSTATE (PostgreSQL manual, appendix A): shut down by its operator, after a crash, or for idling.
+_FAREWELLS = frozenset({"57P01", "57P02", "57P05", "25P03"})
 GRACE = 2.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
 
 
@@ -58,6 +60,7 @@ def connect(
     )
     _limit_statements(engine, statement_timeout)
     _refuse_dead_connections(engine)
+    _give_up_dying_connections(engine)
     return engine
 
 
@@ -135,3 +138,15 @@ def _refuse_dead_connections(engine: AsyncEngine) -> None:
     def look(connection: Any, _record: object, _proxy: object) -> None:  # pyright: ignore[reportUnusedFunction]
         if connection.driver_connection.is_closed():
             raise DisconnectionError
+
+
+def _give_up_dying_connections(engine: AsyncEngine) -> None:
+    """Take a server's farewell for the end of the connection, which the driver sees only when the socket closes.
+
+    Lent again in between, the connection would fail in a way that looks like a mistake of ours.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def hear(context: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        if getattr(context.original_exception, "sqlstate", None) in _FAREWELLS:
+            context.is_disconnect = True

@@ -1,6 +1,6 @@
 """Keys as their owners see them: made, replaced, ended, listed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import DateTime, Float, Integer, Text, Update, bindparam, func, null, select, tuple_, update
@@ -109,7 +109,7 @@ async def rotate(
         key_id: the old key.
         new: the new one.
         overlap: seconds in which both are good.
-        entry: what the audit log is told, in the same transaction.
+        entry: what the audit log is told of the key's client, in the same transaction.
         client_id: the client whose key it has to be; None for the operator, who may rotate any.
         by: the key that asks for it; None for the operator.
 
@@ -126,7 +126,7 @@ async def rotate(
             made_by, not_after = by, _earlier(not_after, maker.expires_at)
         await connection.execute(_RETIRE, {"key_id": key_id, "overlap": overlap})
         row = await add(connection, owner, new, made_by=made_by, not_after=not_after)
-        await add_beside(connection, entry)
+        await add_beside(connection, replace(entry, client_id=owner))
         return row
 
 
@@ -136,7 +136,7 @@ async def revoke(engine: AsyncEngine, key_id: str, *, entry: Entry, client_id: s
     Args:
         engine: the primary's.
         key_id: the key.
-        entry: what the audit log is told, in the same transaction.
+        entry: what the audit log is told of the key's client, in the same transaction.
         client_id: the client whose key it has to be; None for the operator, who may revoke any.
 
     Returns:
@@ -146,9 +146,9 @@ async def revoke(engine: AsyncEngine, key_id: str, *, entry: Entry, client_id: s
         NotFound: there is no such key, or it is not the client's (`key_not_found`).
         Unavailable: it may or may not be revoked; then it can be asked for again.
     """
-    async with keys_beside(engine, key_id, client_id) as (connection, _):
+    async with keys_beside(engine, key_id, client_id) as (connection, owner):
         ended = set((await connection.execute(_REVOKE, {"key_id": key_id})).scalars())
-        await add_beside(connection, entry)
+        await add_beside(connection, replace(entry, client_id=owner))
         return ended
 
 

@@ -1,17 +1,22 @@
 """Bringing a database's schema up to date, from within the process."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from asyncpg import PostgresError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from polling_api.store.availability import sqlstate
 
 # The repository's root, in a checkout and in an editable installation; else the folder the process was
 # started in, as in the container image, which has `alembic.ini` and `alembic/` beside an ordinary
 # installation.
 _PLACES = (Path(__file__).resolve().parents[3], Path.cwd())
+
+_UNKNOWN = ("42P01", "42703")  # a table, a column (PostgreSQL manual, appendix A)
 
 
 class MigrationError(Exception):
@@ -39,6 +44,21 @@ def upgrade(url: str, revision: str = "head") -> None:
     except (OSError, SQLAlchemyError, PostgresError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MigrationError(f"The database cannot be reached or changed: {reason}") from error
+
+
+@contextmanager
+def migrated() -> Generator[None]:
+    """Tell of a table or a column that is missing what to do about it.
+
+    Raises:
+        MigrationError: the database was not migrated to this release, and that is for its operator to decide.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if sqlstate(error) not in _UNKNOWN:
+            raise
+        raise MigrationError("The database lacks what this release keeps in it. Run `polling-api migrate`.") from error
 
 
 def downgrade(url: str, revision: str) -> None:

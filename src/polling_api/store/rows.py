@@ -29,8 +29,13 @@ JOB: tuple[Column[Any], ...] = tuple(
 
 _VERSIONED = tuple(column.name for column in JOB if column.name in transitions.columns)
 
-PAST_JOB: tuple[Column[Any], ...] = tuple(transitions.columns.get(column.name, column) for column in JOB)
-"""What makes up an earlier version: the versioned columns of `transitions`, the others of `jobs`."""
+PAST_JOB: tuple[Column[Any], ...] = tuple(
+    column if column is jobs.c.client_id else transitions.columns.get(column.name, column) for column in JOB
+)
+"""What makes up an earlier version: the versioned columns of `transitions`, the others of `jobs`.
+
+Whose the job is, `jobs` says: versions from before they noted it would make a client's job look public.
+"""
 
 
 def version_of(written: CTE) -> CTE:

@@ -1,11 +1,12 @@
-"""The primary as `watch` asks for it: the reads of jobs, bound to one engine."""
+"""The primary as `watch` asks for it: its reads, bound to one engine."""
 
 from collections.abc import Collection, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import Job
-from polling_api.store import jobs
+from polling_api.domain.places import Horizon, Moves, Place, Visited, Visits
+from polling_api.store import jobs, replay
 from polling_api.store.jobs import Differences
 
 
@@ -26,3 +27,11 @@ class PrimarySource:
     async def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, list[Job]]:
         """See `jobs.statuses_after`."""
         return await jobs.statuses_after(self._engine, after)
+
+    async def moves(self, places: Mapping[str, Place | None], *, limit: int) -> Mapping[str, Moves]:
+        """See `replay.moves`."""
+        return await replay.moves(self._engine, places, limit=limit)
+
+    async def visits(self, client_id: str, since: Horizon, *, after: Visited | None, limit: int) -> Visits:
+        """See `replay.visits`."""
+        return await replay.visits(self._engine, client_id, since, after=after, limit=limit)

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from polling_api.domain.job import TERMINAL, Outcome, Status
 from polling_api.domain.result import StrayKind
+from polling_api.store.xids import Xid8
 
 metadata = MetaData(
     naming_convention={
@@ -51,6 +52,8 @@ _ENDED = f"({_one_of('status', frozenset(TERMINAL))}) = (finished_at IS NOT NULL
 _COUNTS = "completed >= 0 AND failed >= 0 AND expired >= 0 AND cancelled >= 0"
 _ERROR = "(error_code IS NULL) = (error_message IS NULL)"
 _VERSIONS = "version >= status_version AND status_version >= 1"
+_OWNED = text("client_id IS NOT NULL")
+_NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
 
 jobs = Table(
     "jobs",
@@ -102,9 +105,12 @@ jobs = Table(
         postgresql_where=text("results_expire_at IS NOT NULL AND results_purged_at IS NULL"),
     ),
     Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+    # A client's list. With a filter each status has its own stretch of the second, already in order.
+    Index("jobs_of_client", "client_id", *_NEWEST_FIRST, postgresql_where=_OWNED),
+    Index("jobs_of_client_by_status", "client_id", "status", *_NEWEST_FIRST, postgresql_where=_OWNED),
     postgresql_with={
-        # Saving a version moves no indexed column as long as the lease is kept: with room on the page the new
-        # row stays there, and neither index is touched (heap-only tuple).
+        # Saving progress moves no indexed column as long as the lease is kept: with room on the page the new
+        # row stays there, and no index is touched (heap-only tuple).
         "fillfactor": 80,
         # Each claim leaves a dead entry in the small index of unfinished jobs. By default vacuum waits for a
         # fifth of the whole table, finished jobs and all, and claims would wade through the dead until then.
@@ -161,11 +167,19 @@ transitions = Table(
     Column("finished_at", _TIME),
     Column("expires_at", _TIME),
     Column("results_expire_at", _TIME),
+    Column("client_id", Text, comment="the owner of the job; null: public"),
+    Column(
+        "xid",
+        Xid8,
+        server_default=text("pg_current_xact_id()"),
+        comment="the transaction that wrote it; null: from before it was noted",
+    ),
     PrimaryKeyConstraint("job_id", "version"),
     CheckConstraint(_STATUS, name="status"),
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
     CheckConstraint(_COUNTS, name="counts"),
+    Index("transitions_of_client", "client_id", "xid", "job_id", "version", postgresql_where=_OWNED),
 )
 
 # A row says that what was sent under a key is a job. The job's own transaction writes and deletes it, so there is

@@ -39,11 +39,7 @@ def standing(settings: Settings) -> Generator[Standing]:
         EmbeddedError: one cannot be started; says what to do.
         StartError: the database is an outer one, and there is no master key to go with it.
     """
-    if settings.database_url and not settings.master_keys:
-        raise StartError(
-            "POLLING_MASTER_KEYS is not set. All processes over one database sign with the same key: make one with "
-            "`openssl rand -hex 32`, and set it wherever the service runs."
-        )
+    check_master_keys(settings)
     servers: list[Server] = []
 
     def started(server: Server) -> str:
@@ -66,6 +62,19 @@ def standing(settings: Settings) -> Generator[Standing]:
             server.begin_stop()
         for server in servers:
             server.stop()
+
+
+def check_master_keys(settings: Settings) -> None:
+    """See that there are master keys where the database is an outer one.
+
+    Raises:
+        StartError: there are none; says what to do.
+    """
+    if settings.database_url and not settings.master_keys:
+        raise StartError(
+            "POLLING_MASTER_KEYS is not set. All processes over one database sign with the same key: make one with "
+            "`openssl rand -hex 32`, and set it wherever the service runs."
+        )
 
 
 def migrate(settings: Settings) -> None:

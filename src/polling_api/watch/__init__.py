@@ -2,8 +2,23 @@
 
 from polling_api.watch.absences import Absences
 from polling_api.watch.bounds import Bounds
+from polling_api.watch.client_feed import ClientFeed, Joint, Told
+from polling_api.watch.client_feeds import ClientFeeds, ReplaySource
 from polling_api.watch.source import Differences, Source
 from polling_api.watch.status_watch import StatusWatch
 from polling_api.watch.topic import Follower, Topic
 
-__all__ = ["Absences", "Bounds", "Differences", "Follower", "Source", "StatusWatch", "Topic"]
+__all__ = [
+    "Absences",
+    "Bounds",
+    "ClientFeed",
+    "ClientFeeds",
+    "Differences",
+    "Follower",
+    "Joint",
+    "ReplaySource",
+    "Source",
+    "StatusWatch",
+    "Told",
+    "Topic",
+]

@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import islice
-from typing import Protocol
 
 import structlog
 
@@ -15,25 +13,15 @@ from polling_api.hub import Notice
 from polling_api.representation import Snapshot
 from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
+from polling_api.watch.comparison import Comparison, Ear
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
 from polling_api.watch.waiter import Waiter
 
-COMPARED_AT_ONCE = 1_000  # ids in one statement
-WOKEN_AT_ONCE = 500  # followers before the loop may do something else: some 5 ms
 REREAD_AT_MOST_EVERY = 1.0  # seconds, for each job: who makes versions up must not make us ask for each of them
 
 _log = structlog.get_logger(__name__)
-
-
-class Ear(Protocol):
-    """What the watch needs to know of the hub."""
-
-    @property
-    def listening(self) -> bool:
-        """Whether notices are being heard now."""
-        ...
 
 
 class StatusWatch:
@@ -52,12 +40,11 @@ class StatusWatch:
         self, source: Source, ear: Ear, bounds: Bounds, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._source = source
-        self._ear = ear
         self._bounds = bounds
         self._topics = Topics(bounds.snapshots)
         self._reads = CoalescedReads(source.read, metrics.READS)
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
-        self._compare_now = asyncio.Event()
+        self._comparison = Comparison(self._topics, source, ear, bounds, clock)
         self._rereading: set[asyncio.Task[Topic | None]] = set()
         self._clock = clock
 
@@ -198,34 +185,21 @@ class StatusWatch:
         """Take a version that this process itself has committed, so that its caller is never shown an older one."""
         topic = self._topics.get(job.id)
         if topic is not None:
-            self._take(topic, job)
+            topic.take(job)
 
     def deleted(self, job_id: str) -> None:
         """Drop a job that this process itself has deleted, or found deleted."""
         topic = self._topics.get(job_id)
         if topic is not None:
-            self._drop(topic)
+            self._topics.bury(topic)
 
     def gap(self) -> None:
         """Notices may have been missed: compare everything now."""
-        self._compare_now.set()
+        self._comparison.hasten()
 
     async def run(self) -> None:
         """Compare with the primary again and again, until cancelled."""
-        while True:
-            self._compare_now.clear()
-            self._topics.drop_unused(self._clock() - self._bounds.idle)
-            try:
-                with metrics.COMPARISONS.time():
-                    await self._compare()
-            except Unavailable as error:
-                _log.warning("comparison failed", reason=error.detail)
-            pause = self._bounds.compare_every if self._ear.listening else self._bounds.compare_when_deaf
-            try:
-                async with asyncio.timeout(pause):
-                    await self._compare_now.wait()
-            except TimeoutError:
-                pass
+        await self._comparison.run()
 
     def _register(self, job_id: str, follower: Follower) -> Topic:
         topic = self._topics.of(job_id, self._clock())
@@ -261,11 +235,11 @@ class StatusWatch:
         asked_at = self._clock()
         job = await self._reads.get(job_id, fresh=fresh)
         if job is None:
-            self._drop(topic)
+            self._topics.bury(topic)
             return None
         topic.used_at = self._clock()
         topic.confirmed_at = max(topic.confirmed_at, asked_at)
-        self._take(topic, job)
+        topic.take(job)
         return topic
 
     def _take_notice(self, topic: Topic, notice: Notice) -> None:
@@ -277,43 +251,7 @@ class StatusWatch:
             _log.warning("a notice that cannot be read", job_id=topic.job_id, reason=repr(error))
         else:
             metrics.NOTICES.labels("taken").inc()
-            self._take(topic, job)
-
-    def _take(self, topic: Topic, job: Job) -> None:
-        if topic.offer(job) and topic.followers:
-            self._wake(topic, tuple(topic.followers))
-
-    def _wake(self, topic: Topic, followers: Sequence[Follower]) -> None:
-        for follower in followers[:WOKEN_AT_ONCE]:
-            if follower in topic.followers:
-                follower.changed(topic)
-        if len(followers) > WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._wake, topic, followers[WOKEN_AT_ONCE:])
-
-    def _drop(self, topic: Topic) -> None:
-        """The primary does not know the job: whoever follows it is told that it is gone."""
-        topic.gone = True
-        self._topics.drop(topic)
-        self._wake(topic, tuple(topic.followers))
-
-    async def _compare(self) -> None:
-        watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
-        while some := dict(islice(watched, COMPARED_AT_ONCE)):
-            await self._compare_some(some)
-
-    async def _compare_some(self, topics: Mapping[str, Topic]) -> None:
-        asked_at = self._clock()
-        known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
-        differences = await self._source.differing(known)
-        for topic in topics.values():
-            topic.confirmed_at = max(topic.confirmed_at, asked_at)
-        for job in differences.changed:
-            topic = topics[job.id]
-            if topic.snapshot and job.version > topic.snapshot.job.version:
-                metrics.MADE_UP.inc()
-                self._take(topic, job)
-        for job_id in differences.missing:
-            self._drop(topics[job_id])
+            topic.take(job)
 
     async def _read_pasts(self, ids: Collection[str]) -> Mapping[str, Sequence[Job]]:
         return await self._source.statuses_after(dict.fromkeys(ids, 0))

@@ -1,13 +1,13 @@
 """One watched job: its present snapshot, the statuses before it, and who follows it."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from polling_api.domain.job import Job
 from polling_api.representation import Snapshot
 
-if TYPE_CHECKING:
-    import asyncio
+WOKEN_AT_ONCE = 500  # followers before the loop may do something else: some 5 ms
 
 
 class Follower(Protocol):
@@ -73,6 +73,22 @@ class Topic:
         self.snapshot = Snapshot(job)
         return True
 
+    def take(self, job: Job) -> bool:
+        """Take a version if it is newer than the known one, and tell it to all who follow.
+
+        Returns:
+            Whether it was taken.
+        """
+        taken = self.offer(job)
+        if taken:
+            self.tell()
+        return taken
+
+    def tell(self) -> None:
+        """Tell all who follow that there is a newer version, or that the job is gone."""
+        if self.followers:
+            self._tell(tuple(self.followers))
+
     def since(self, version: int) -> Sequence[Snapshot] | None:
         """What a reader who has seen `version` has to be sent, in order: every status after it, and the present.
 
@@ -100,3 +116,10 @@ class Topic:
         self.past[:0] = [Snapshot(job) for job in statuses if job.version < known_from]
         self.whole_after = 0
         return True
+
+    def _tell(self, followers: Sequence[Follower]) -> None:
+        for follower in followers[:WOKEN_AT_ONCE]:
+            if follower in self.followers:
+                follower.changed(self)
+        if len(followers) > WOKEN_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._tell, followers[WOKEN_AT_ONCE:])

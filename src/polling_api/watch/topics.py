@@ -48,11 +48,13 @@ class Topics:
             metrics.SNAPSHOTS.set(len(self._by_id))
         return topic
 
-    def drop(self, topic: Topic) -> None:
-        """Forget a topic, unless another stands in its place already."""
-        if self._by_id.get(topic.job_id) is topic:
+    def bury(self, topic: Topic) -> None:
+        """The primary does not know the job: forget it, and tell whoever follows that it is gone."""
+        topic.gone = True
+        if self._by_id.get(topic.job_id) is topic:  # else another stands in its place already
             del self._by_id[topic.job_id]
             metrics.SNAPSHOTS.set(len(self._by_id))
+        topic.tell()
 
     def drop_unused(self, since: float) -> None:
         """Forget those that nobody follows, or has asked for after `since`."""

@@ -6,14 +6,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import LocalCarrier
-from in_process.moving import Mover
 from in_process.nodes import NO_COMPARISON, Node, running_node
 from in_process.sources import HeldSource
-
-
-@pytest.fixture
-def mover(engine: AsyncEngine) -> Mover:
-    return Mover(engine)
 
 
 @pytest.fixture

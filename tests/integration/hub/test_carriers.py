@@ -100,8 +100,17 @@ async def test_publishing_never_waits_whether_the_carrier_is_there_or_not(carrie
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"\0", b"one", b"two words", b"job_1 x {}", b"\xff\xfe 1 {}", b"job_1 " + b"9" * 5_000 + b" {}"],
-    ids=["nothing", "NUL", "one word", "two words", "no number", "no UTF-8", "too long a number"],
+    [
+        b"",
+        b"\0",
+        b"one",
+        b"two words",
+        b"job_1 x - {}",
+        b"\xff\xfe 1 - {}",
+        b"job_1 " + b"9" * 5_000 + b" - {}",
+        b'job_1 1 {"metadata":{"of":"a release before"}}',
+    ],
+    ids=["nothing", "NUL", "one word", "two words", "no number", "no UTF-8", "too long a number", "no client"],
 )
 async def test_what_is_no_notice_is_ignored(carrier: Carrier, version: Version, garbage: bytes) -> None:
     async with listening(carrier) as (hub, recorder):

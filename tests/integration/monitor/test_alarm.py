@@ -47,9 +47,9 @@ def test_what_monitors_have_to_look_at_rings(told: Notice) -> None:
     [
         *(notice(status, 4) for status in Status if status is not Status.CANCELLING),
         Notice.gone("job_1"),
-        Notice("job_1", 7, b"{}"),
-        Notice("job_1", 7, b"no JSON"),
-        Notice("job_1", 7, b"[1]"),
+        Notice("job_1", 7, None, b"{}"),
+        Notice("job_1", 7, None, b"no JSON"),
+        Notice("job_1", 7, None, b"[1]"),
     ],
 )
 def test_all_else_wakes_nobody(told: Notice) -> None:

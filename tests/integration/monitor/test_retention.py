@@ -1,15 +1,19 @@
 """What is over is deleted beside the sweeps, a little at a time, and those who watch are told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.errors import Unavailable
 from polling_api.monitor.retention import Retention
 from polling_api.store import endings, jobs, leases
+from polling_api.store.engine import connect, transaction
 
 Submit = Callable[..., Awaitable[str]]
 Sql = Callable[..., Awaitable[Any]]
@@ -17,6 +21,11 @@ Ended = Callable[..., Awaitable[str]]
 
 DAY = 86_400.0
 LEFT = "SELECT (SELECT count(*) FROM requests) + (SELECT count(*) FROM purges) + (SELECT count(*) FROM jobs)"
+
+MONTHS = """
+SELECT json_agg(relname ORDER BY relname) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = 'audit'::regclass AND relname < 'audit_2025'
+"""
 
 
 class Deleted:
@@ -35,6 +44,16 @@ class Deleted:
 @pytest.fixture
 def deleted() -> Deleted:
     return Deleted()
+
+
+@pytest.fixture
+async def own_engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
+    """Connections that can be told from the test's."""
+    pool = connect(
+        postgres_url, pool_size=2, max_overflow=0, pool_timeout=5, statement_timeout=5, application_name="retention"
+    )
+    yield pool
+    await pool.dispose()
 
 
 @pytest.fixture
@@ -114,17 +133,14 @@ async def test_deleted_jobs_are_told_after_they_are_gone(engine: AsyncEngine, en
 
 
 async def test_it_goes_on_by_itself_and_after_the_database_hung_up(
-    retaining: Any, ended: Ended, deleted: Deleted, sql: Sql
+    own_engine: AsyncEngine, ended: Ended, deleted: Deleted, sql: Sql
 ) -> None:
-    hang_up = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    running = asyncio.create_task(retaining(every=0.05).run())
+    retention = Retention(own_engine, deleted.publish, jobs_keep=DAY, audit_keep=DAY, every=0.05)
+    running = asyncio.create_task(retention.run())
 
     first = await ended(2 * DAY)
     await asyncio.wait_for(deleted.told.wait(), timeout=10)
-    await sql(hang_up)
+    await sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'retention'")
     deleted.told.clear()
     second = await ended(2 * DAY)
     await asyncio.wait_for(deleted.told.wait(), timeout=10)
@@ -150,6 +166,44 @@ async def test_stopping_it_leaves_nothing_half_done(
     queued = set(await sql("SELECT coalesce(json_agg(job_id), '[]') FROM purges"))
     unpurged = set(await sql("SELECT coalesce(json_agg(DISTINCT job_id), '[]') FROM requests"))
     assert unpurged - left <= queued
+
+
+async def test_the_months_of_the_audit_log_come_and_go_with_the_clock(
+    engine: AsyncEngine, deleted: Deleted, sql: Sql
+) -> None:
+    moment = datetime(2021, 3, 15, tzinfo=UTC)
+
+    async def now() -> datetime:
+        return moment
+
+    retention = Retention(engine, deleted.publish, jobs_keep=DAY, audit_keep=365 * DAY, every=20, now=now)
+    await retention.turn()
+    made = await sql(MONTHS)
+    moment = datetime(2022, 4, 1, tzinfo=UTC)
+    await retention.turn()
+    a_year_later = await sql(MONTHS)
+
+    assert made == [f"audit_2021_0{month}" for month in (3, 4, 5, 6)]
+    assert a_year_later == [
+        *(f"audit_2021_0{month}" for month in (4, 5, 6)),
+        *(f"audit_2022_0{month}" for month in (3, 4, 5, 6, 7)),
+    ]
+
+
+async def test_a_log_that_is_in_use_keeps_the_turn_from_nothing_else(
+    engine: AsyncEngine, retaining: Any, ended: Ended, deleted: Deleted, sql: Sql
+) -> None:
+    await sql("CREATE TABLE audit_2001_01 PARTITION OF audit FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')")
+    job_id = await ended(2 * DAY)
+    async with transaction(engine) as backup:
+        await backup.execute(text("SELECT count(*) FROM audit"))
+
+        with pytest.raises(Unavailable):
+            await retaining().turn()
+
+    assert deleted.ids == [job_id]
+    await retaining().turn()
+    assert "audit_2001_01" not in (await sql(MONTHS) or [])
 
 
 async def test_two_side_by_side_leave_nothing(retaining: Any, ended: Ended, deleted: Deleted, sql: Sql) -> None:

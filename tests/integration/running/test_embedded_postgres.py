@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.integration.running.commands import gone, until
 
-from polling_api.embedded import EmbeddedError, Server, placement, start_postgres
+from polling_api.embedded import EmbeddedError, Server, placement, running_postgres, start_postgres
 from polling_api.embedded.account import can, without_rights
 from polling_api.embedded.folders import FolderLock
 
@@ -99,6 +99,18 @@ def test_a_second_start_in_the_same_folder_is_refused_until_the_first_has_stoppe
     first.stop()
 
     start_postgres(folder, durable=False).stop()
+
+
+def test_another_process_finds_its_address_while_it_runs_and_not_by_the_mark_that_is_left_behind(folder: Path) -> None:
+    before = running_postgres(folder)
+    server = start_postgres(folder, durable=False)
+    while_it_runs = running_postgres(folder)
+    mark = (server.where / "postmaster.pid").read_bytes()
+    server.stop()
+    (server.where / "postmaster.pid").write_bytes(mark)
+
+    assert (before, while_it_runs) == (None, server.url)
+    assert running_postgres(folder) is None
 
 
 def test_a_folder_is_given_back_when_a_start_fails(folder: Path) -> None:

@@ -9,7 +9,7 @@ from polling_api.domain.client import new_client_id
 from polling_api.errors import Invalid
 from polling_api.store import clients
 from polling_api.store.keys import Place
-from running.keyholders import make_client, new_key
+from running.keyholders import ENTRY, make_client, new_key
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("empty")
 async def test_a_client_is_made_with_a_first_key_that_has_no_end(engine: AsyncEngine) -> None:
     client_id, new = new_client_id(), new_key()
 
-    client, key = await clients.create(engine, client_id, "demo", new)
+    client, key = await clients.create(engine, client_id, "demo", new, entry=ENTRY)
 
     assert (client.id, client.name, client.limits, client.api_version) == (client_id, "demo", None, None)
     assert (key.id, key.client_id) == (new.id, client_id)
@@ -31,7 +31,7 @@ async def test_a_client_that_is_not_there_is_not_found(engine: AsyncEngine) -> N
 
 async def test_a_name_that_breaks_the_rule_makes_nothing(engine: AsyncEngine, sql: Any) -> None:
     with pytest.raises(Invalid, match="1 to 100 printable characters"):
-        await clients.create(engine, new_client_id(), "two\nlines", new_key())
+        await clients.create(engine, new_client_id(), "two\nlines", new_key(), entry=ENTRY)
 
     assert await sql("SELECT count(*) FROM clients") == 0
     assert await sql("SELECT count(*) FROM keys") == 0
@@ -39,10 +39,10 @@ async def test_a_name_that_breaks_the_rule_makes_nothing(engine: AsyncEngine, sq
 
 async def test_a_client_whose_key_cannot_be_made_is_not_made_either(engine: AsyncEngine, sql: Any) -> None:
     new = new_key()
-    await clients.create(engine, new_client_id(), "first", new)
+    await clients.create(engine, new_client_id(), "first", new, entry=ENTRY)
 
     with pytest.raises(Exception, match="keys_pkey"):
-        await clients.create(engine, new_client_id(), "second", new)
+        await clients.create(engine, new_client_id(), "second", new, entry=ENTRY)
 
     assert await sql("SELECT count(*) FROM clients") == 1
 

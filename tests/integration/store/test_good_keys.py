@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polling_api.domain.client import new_key_id
 from polling_api.store import good_keys, keys
 from polling_api.store.engine import transaction
-from running.keyholders import VAULT, Made, about, make_client, make_key
+from running.keyholders import ENTRY, VAULT, Made, about, make_client, make_key
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -27,7 +27,7 @@ async def key(engine: AsyncEngine) -> Made:
 async def test_many_keys_are_read_at_once_each_with_its_secret_and_its_end(engine: AsyncEngine, key: Made) -> None:
     ending = await make_key(engine, key.row.client_id, expires_in=600)
     revoked = await make_key(engine, key.row.client_id, expires_in=600)
-    await keys.revoke(engine, revoked.id)
+    await keys.revoke(engine, revoked.id, entry=ENTRY)
 
     found = await good_keys.find(engine, [key.id, ending.id, revoked.id, new_key_id()])
 
@@ -49,7 +49,7 @@ async def test_what_is_shown_of_a_key_that_was_read_is_not_its_secret(engine: As
 async def test_keys_that_were_revoked_or_expired_lately_are_told(engine: AsyncEngine, key: Made, sql: Any) -> None:
     client_id = key.row.client_id
     revoked, expired, long_ago, to_end = [await make_key(engine, client_id, expires_in=600) for _ in range(4)]
-    await keys.revoke(engine, revoked.id)
+    await keys.revoke(engine, revoked.id, entry=ENTRY)
     for ended, since in ((expired, "1 minute"), (long_ago, "26 hours")):
         past = f"now() - interval '{since}'"
         await sql(f"UPDATE keys SET granted_until = {past}, expires_at = {past} WHERE id = :id", id=ended.id)  # noqa: S608

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store import clients, good_keys, keys
 from polling_api.store.keys import Place
-from running.keyholders import new_key
+from running.keyholders import ENTRY, new_key
 
 pytestmark = pytest.mark.usefixtures("ids")
 
@@ -73,7 +73,7 @@ async def test_uses_are_noted_by_the_primary_key(engine: AsyncEngine, ids: list[
 async def test_a_revoke_walks_the_chain_by_the_index_of_makers(
     engine: AsyncEngine, ids: list[str], explained: Explained
 ) -> None:
-    hold, cascade = await explained(keys.revoke(engine, ids[0]))
+    hold, cascade, _ = await explained(keys.revoke(engine, ids[0], entry=ENTRY))
 
     assert "Seq Scan" not in hold
     assert '"Index Name": "keys_made_by"' in cascade
@@ -83,8 +83,8 @@ async def test_a_revoke_walks_the_chain_by_the_index_of_makers(
 async def test_making_and_rotating_look_at_the_keys_of_one_client(
     engine: AsyncEngine, ids: list[str], explained: Explained
 ) -> None:
-    made = await explained(keys.make(engine, "cl_" + ids[6][4:], new_key(), made_by=ids[6]))
-    rotated = await explained(keys.rotate(engine, ids[6], new_key(), overlap=60))
+    made = await explained(keys.make(engine, "cl_" + ids[6][4:], new_key(), made_by=ids[6], entry=ENTRY))
+    rotated = await explained(keys.rotate(engine, ids[6], new_key(), overlap=60, entry=ENTRY))
 
     assert not any('"Node Type": "Seq Scan"' in plan for plan in [*made, *rotated])
 

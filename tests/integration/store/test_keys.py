@@ -16,7 +16,7 @@ from polling_api.store import good_keys, key_rows, keys
 from polling_api.store.engine import transaction
 from polling_api.store.key_rows import KeyRow
 from polling_api.store.keys import Place
-from running.keyholders import Made, about, make_chain, make_client, make_key, new_key
+from running.keyholders import ENTRY, Made, about, make_chain, make_client, make_key, new_key
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -86,14 +86,14 @@ async def test_a_key_that_has_ended_makes_and_rotates_nothing(
     engine: AsyncEngine, key: Made, sql: Any, how: str
 ) -> None:
     if how == "revoked":
-        await keys.revoke(engine, key.id)
+        await keys.revoke(engine, key.id, entry=ENTRY)
     else:
         await end(sql, key)
 
     with pytest.raises(Conflict) as made:
         await make_key(engine, key.row.client_id, made_by=key.id)
     with pytest.raises(Conflict) as rotated:
-        await keys.rotate(engine, key.id, new_key(), overlap=60)
+        await keys.rotate(engine, key.id, new_key(), overlap=60, entry=ENTRY)
 
     assert made.value.code == rotated.value.code == "key_ended"
 
@@ -106,7 +106,7 @@ async def test_a_client_has_a_bounded_number_of_good_keys(
 
     with pytest.raises(Conflict) as refused:
         await make_key(engine, key.row.client_id)
-    await keys.revoke(engine, second.id)
+    await keys.revoke(engine, second.id, entry=ENTRY)
     await make_key(engine, key.row.client_id)
 
     assert refused.value.code == "too_many_keys"
@@ -117,17 +117,17 @@ async def test_revoking_a_key_ends_all_that_came_from_it_and_nothing_else(engine
     beside = await make_key(engine, key.row.client_id, made_by=chain[1].id)
     above, sibling = chain[0], await make_key(engine, key.row.client_id)
 
-    revoked = await keys.revoke(engine, chain[1].id)
+    revoked = await keys.revoke(engine, chain[1].id, entry=ENTRY)
 
     assert revoked == {chain[1].id, chain[2].id, chain[3].id, chain[4].id, beside.id}
     assert await good(engine, above.id, sibling.id, *revoked) == {above.id, sibling.id}
 
 
 async def test_a_key_can_be_revoked_again_and_again_and_keeps_its_first_end(engine: AsyncEngine, key: Made) -> None:
-    await keys.revoke(engine, key.id)
+    await keys.revoke(engine, key.id, entry=ENTRY)
     first = await now(engine, key.id)
 
-    assert await keys.revoke(engine, key.id) == set()
+    assert await keys.revoke(engine, key.id, entry=ENTRY) == set()
     assert await now(engine, key.id) == first
 
 
@@ -135,11 +135,11 @@ async def test_a_key_of_another_client_is_no_key(engine: AsyncEngine, key: Made)
     another = await make_client(engine)
 
     with pytest.raises(NotFound) as foreign:
-        await keys.revoke(engine, key.id, client_id=another.row.client_id)
+        await keys.revoke(engine, key.id, client_id=another.row.client_id, entry=ENTRY)
     with pytest.raises(NotFound) as missing:
-        await keys.revoke(engine, new_key().id, client_id=another.row.client_id)
+        await keys.revoke(engine, new_key().id, client_id=another.row.client_id, entry=ENTRY)
     with pytest.raises(NotFound) as rotated:
-        await keys.rotate(engine, key.id, new_key(), overlap=0, client_id=another.row.client_id)
+        await keys.rotate(engine, key.id, new_key(), overlap=0, client_id=another.row.client_id, entry=ENTRY)
 
     errors = [(error.value.code, error.value.detail) for error in (foreign, missing, rotated)]
     assert errors == [("key_not_found", "There is no such key.")] * 3
@@ -151,7 +151,7 @@ async def test_a_key_made_while_its_maker_is_being_revoked_is_refused(
 ) -> None:
     maker = await make_key(engine, key.row.client_id, made_by=key.id)
     async with asyncio.TaskGroup() as tasks, client_held(engine, key):
-        revoking = tasks.create_task(keys.revoke(engine, key.id))
+        revoking = tasks.create_task(keys.revoke(engine, key.id, entry=ENTRY))
         await in_line(1)
         making = tasks.create_task(asyncio.wait_for(_refused(make_key(engine, key.row.client_id, made_by=maker.id)), 9))
         await in_line(2)
@@ -167,7 +167,7 @@ async def test_a_key_made_just_before_its_makers_maker_is_revoked_ends_with_it(
     async with asyncio.TaskGroup() as tasks, client_held(engine, key):
         making = tasks.create_task(make_key(engine, key.row.client_id, made_by=maker.id))
         await in_line(1)
-        revoking = tasks.create_task(keys.revoke(engine, key.id))
+        revoking = tasks.create_task(keys.revoke(engine, key.id, entry=ENTRY))
         await in_line(2)
 
     assert revoking.result() == {key.id, maker.id, making.result().id}
@@ -180,7 +180,7 @@ async def _refused(making: Any) -> str:
 
 
 async def test_after_a_rotation_both_keys_are_good_until_the_overlap_is_over(engine: AsyncEngine, key: Made) -> None:
-    new = await keys.rotate(engine, key.id, new_key(), overlap=3600)
+    new = await keys.rotate(engine, key.id, new_key(), overlap=3600, entry=ENTRY)
 
     old = await now(engine, key.id)
     assert await good(engine, key.id, new.id) == {key.id, new.id}
@@ -189,7 +189,7 @@ async def test_after_a_rotation_both_keys_are_good_until_the_overlap_is_over(eng
 
 
 async def test_without_an_overlap_the_old_key_ends_at_once(engine: AsyncEngine, key: Made) -> None:
-    new = await keys.rotate(engine, key.id, new_key(), overlap=0)
+    new = await keys.rotate(engine, key.id, new_key(), overlap=0, entry=ENTRY)
 
     assert await good(engine, key.id, new.id) == {new.id}
 
@@ -197,7 +197,7 @@ async def test_without_an_overlap_the_old_key_ends_at_once(engine: AsyncEngine, 
 async def test_an_overlap_never_puts_off_an_end(engine: AsyncEngine, key: Made) -> None:
     soon = await make_key(engine, key.row.client_id, expires_in=60)
 
-    new = await keys.rotate(engine, soon.id, new_key(), overlap=3600)
+    new = await keys.rotate(engine, soon.id, new_key(), overlap=3600, entry=ENTRY)
 
     assert (await now(engine, soon.id)).expires_at == soon.row.expires_at == new.expires_at
 
@@ -207,32 +207,32 @@ async def test_a_new_key_takes_over_the_maker_and_the_end_that_the_old_one_was_m
 ) -> None:
     made = await make_key(engine, key.row.client_id, expires_in=86_400, made_by=key.id)
 
-    new = await keys.rotate(engine, made.id, new_key(), overlap=60, by=made.id)
-    again = await keys.rotate(engine, made.id, new_key(), overlap=60, by=made.id)
+    new = await keys.rotate(engine, made.id, new_key(), overlap=60, by=made.id, entry=ENTRY)
+    again = await keys.rotate(engine, made.id, new_key(), overlap=60, by=made.id, entry=ENTRY)
 
     assert new.expires_at == again.expires_at == made.row.expires_at
     assert new.made_by == again.made_by == key.id
-    assert await keys.revoke(engine, made.id) == {made.id}
-    assert await keys.revoke(engine, key.id) == {key.id, new.id, again.id}
+    assert await keys.revoke(engine, made.id, entry=ENTRY) == {made.id}
+    assert await keys.revoke(engine, key.id, entry=ENTRY) == {key.id, new.id, again.id}
 
 
 async def test_a_key_that_rotates_another_is_the_new_ones_maker(engine: AsyncEngine, key: Made) -> None:
     short = await make_key(engine, key.row.client_id, expires_in=600, made_by=key.id)
 
-    new = await keys.rotate(engine, key.id, new_key(), overlap=3600, by=short.id)
+    new = await keys.rotate(engine, key.id, new_key(), overlap=3600, by=short.id, entry=ENTRY)
 
     assert (new.made_by, new.expires_at) == (short.id, short.row.expires_at)
-    assert await keys.revoke(engine, short.id) == {short.id, new.id}
+    assert await keys.revoke(engine, short.id, entry=ENTRY) == {short.id, new.id}
 
 
 async def test_what_a_rotated_key_has_made_ends_when_it_was_to_end(engine: AsyncEngine, key: Made) -> None:
     before = await make_key(engine, key.row.client_id, expires_in=86_400, made_by=key.id)
-    await keys.rotate(engine, key.id, new_key(), overlap=60)
+    await keys.rotate(engine, key.id, new_key(), overlap=60, entry=ENTRY)
     after = await make_key(engine, key.row.client_id, made_by=key.id)
 
     assert (await now(engine, before.id)).expires_at == before.row.expires_at
     assert after.row.expires_at == (await now(engine, key.id)).expires_at
-    assert await keys.revoke(engine, key.id) == {key.id, before.id, after.id}
+    assert await keys.revoke(engine, key.id, entry=ENTRY) == {key.id, before.id, after.id}
 
 
 async def test_a_rotation_that_cannot_be_made_whole_leaves_the_old_key_as_it_was(
@@ -241,7 +241,7 @@ async def test_a_rotation_that_cannot_be_made_whole_leaves_the_old_key_as_it_was
     monkeypatch.setattr(key_rows, "MOST_KEYS", 1)
 
     with pytest.raises(Conflict):
-        await keys.rotate(engine, key.id, new_key(), overlap=60)
+        await keys.rotate(engine, key.id, new_key(), overlap=60, entry=ENTRY)
 
     assert await now(engine, key.id) == key.row
 
@@ -251,7 +251,7 @@ async def test_keys_are_listed_page_by_page_the_newest_first_with_those_that_hav
 ) -> None:
     others = await make_client(engine)
     made = [key.id, *[(await make_key(engine, key.row.client_id)).id for _ in range(4)]]
-    await keys.revoke(engine, made[2])
+    await keys.revoke(engine, made[2], entry=ENTRY)
 
     first = await keys.page(engine, key.row.client_id, after=None, limit=3)
     rest = await keys.page(engine, key.row.client_id, after=Place(first[-1].created_at, first[-1].id), limit=3)

@@ -17,12 +17,13 @@ from polling_api.store import migrate
 from polling_api.store.engine import driver_url
 from polling_api.store.tables import belongs_to_the_schema, metadata
 
-# Columns, constraints, indexes and storage parameters, each as Postgres itself words it. Partitions come and go with
-# time, and are like the tables they belong to.
+# Columns with their defaults, constraints, indexes and storage parameters, each as Postgres itself words it. Partitions
+# come and go with time, and are like the tables they belong to.
 CATALOG = """
 SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
-       || coalesce(' ' || col_description(c.oid, a.attnum), '')
+       || coalesce(' ' || col_description(c.oid, a.attnum), '') || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND c.relname <> 'alembic_version'
 UNION ALL
@@ -102,6 +103,37 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(empty_postgres
     await asyncio.gather(*(asyncio.to_thread(upgrade_in_another_process, empty_postgres_url) for _ in range(3)))
 
     assert len(await catalog(empty_postgres_url)) > 50
+
+
+A_VERSION = """
+INSERT INTO transitions (job_id, version, status, status_version, completed, failed, expired, cancelled, poll_after,
+                         updated_at)
+VALUES (:id, 1, 'queued', 1, 0, 0, 0, 0, 1, now())
+"""
+XIDS = "SELECT xid::text, pg_relation_filenode('transitions') FROM transitions ORDER BY job_id"
+
+
+async def test_versions_from_before_transactions_were_noted_stay_as_they_are_and_later_ones_note_theirs(
+    empty_postgres_url: str,
+) -> None:
+    def insert(connection: Connection, job_id: str) -> Any:
+        connection.execute(text(A_VERSION), {"id": job_id})
+        return connection.scalar(text("SELECT pg_current_xact_id()::text"))
+
+    def filenode(connection: Connection) -> Any:
+        return connection.scalar(text("SELECT pg_relation_filenode('transitions')"))
+
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "base")
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+    await asyncio.to_thread(migrate.downgrade, empty_postgres_url, "0003")
+    await on_a_connection(empty_postgres_url, lambda connection: insert(connection, "job_1"))
+    before = await on_a_connection(empty_postgres_url, filenode)
+
+    await asyncio.to_thread(migrate.upgrade, empty_postgres_url)
+    xid = await on_a_connection(empty_postgres_url, lambda connection: insert(connection, "job_2"))
+
+    rows = await on_a_connection(empty_postgres_url, lambda connection: connection.execute(text(XIDS)).all())
+    assert rows == [(None, before), (xid, before)]  # the same file: no row was written anew
 
 
 async def test_where_no_migrations_are_found_it_says_where_it_looked(tmp_path: Path) -> None:

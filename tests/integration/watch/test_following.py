@@ -17,7 +17,7 @@ from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.store.engine import transaction
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, StatusWatch, Topic
-from polling_api.watch.status_watch import WOKEN_AT_ONCE
+from polling_api.watch.topic import WOKEN_AT_ONCE
 
 COURSE = (Status.SUBMITTING, Status.IN_PROGRESS, Status.FINALIZING, Status.SUCCEEDED)
 QUICKLY = Bounds(compare_every=0.2, compare_when_deaf=0.2)

@@ -92,5 +92,5 @@ class AccessTokensEndpoint:
             key_id=key.id,
             jobs=None if jobs is None else frozenset(jobs),
             scopes=frozenset(asked.scopes),
-            expires_at=ends_at.replace(microsecond=0),
+            expires_at=ends_at.replace(microsecond=ends_at.microsecond // 1000 * 1000),  # as a token holds it
         )

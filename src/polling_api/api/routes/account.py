@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from polling_api.api import account_documents as documents
 from polling_api.api.account_shapes import (
@@ -11,14 +11,20 @@ from polling_api.api.account_shapes import (
     MadeKeyDocument,
     TokenDocument,
 )
-from polling_api.api.admission import Door
-from polling_api.api.checked import behind
+from polling_api.api.admission import Door, admission_of
+from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
+from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
+from polling_api.api.routes.listing import ListEndpoint
 from polling_api.api.routes.whoami import WhoamiEndpoint
+from polling_api.api.shapes import AuditListDocument, JobListDocument
 
+EXAMPLE_MOMENT = "2026-11-23T09:00:00Z"
 READ = ["GET", "HEAD"]
 
+JOBS = "/api/v1/batch-status"
+AUDIT = "/api/v1/audit"
 WHOAMI = "/api/v1/whoami"
 KEYS = "/api/v1/keys"
 ACCESS_TOKENS = "/api/v1/access-tokens"
@@ -33,6 +39,8 @@ class AccountEndpoints(NamedTuple):
     whoami: WhoamiEndpoint
     keys: KeysEndpoint
     access_tokens: AccessTokensEndpoint
+    jobs: ListEndpoint
+    audit: AuditEndpoint
 
 
 def account_router(endpoints: AccountEndpoints, door: Door) -> APIRouter:
@@ -42,10 +50,12 @@ def account_router(endpoints: AccountEndpoints, door: Door) -> APIRouter:
         endpoints: what answers.
         door: says who calls.
     """
-    router = APIRouter(tags=["clients"], route_class=behind(door))
+    router = APIRouter(tags=["clients"], route_class=behind(door, CheckedRoute))
     _add_whoami(router, endpoints.whoami)
     _add_keys(router, endpoints.keys)
     _add_tokens(router, endpoints.access_tokens)
+    add_jobs(router, endpoints.jobs)
+    _add_audit(router, endpoints.audit)
     return router
 
 
@@ -116,3 +126,44 @@ def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint) -> None:
         The token is good for `/api/v1/jobs` and what is below it, until it ends, or the key that made it does.
         """
         return await endpoint(request)
+
+
+def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
+    """Add the list of a client's jobs to a router whose door says who the client is."""
+
+    @router.api_route(
+        JOBS, methods=READ, response_model=JobListDocument, responses=documents.LIST, summary="List your jobs"
+    )
+    async def list_jobs(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
+        status: Annotated[
+            list[str] | None, Query(description="Only in these statuses; repeated, or divided by commas.")
+        ] = None,
+        created_after: Annotated[
+            str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])
+        ] = None,
+        cursor: PageCursor = None,
+        limit: Limit = 100,
+        if_none_match: Annotated[str | None, Header(description="The `ETag` of the page you have seen.")] = None,  # noqa: ARG001 - read by the endpoint
+    ) -> Response:
+        """The client's jobs, the newest first. With the `ETag` of a page it is `304` while nothing on it changes."""
+        caller = admission_of(request.scope).caller
+        return await endpoint(
+            caller.client_id or "",
+            request.scope,
+            status=status or (),
+            created_after=created_after,
+            cursor=cursor,
+            limit=limit,
+        )
+
+
+def _add_audit(router: APIRouter, endpoint: AuditEndpoint) -> None:
+    @router.api_route(
+        AUDIT, methods=READ, response_model=AuditListDocument, responses=documents.AUDIT, summary="Read your audit log"
+    )
+    async def read_audit(  # pyright: ignore[reportUnusedFunction]
+        request: Request, cursor: PageCursor = None, limit: Limit = 100
+    ) -> Response:
+        """Who read the client's results, and made or ended its keys and tokens; and what was refused to it."""
+        return await endpoint(admission_of(request.scope).certain(), cursor, limit)

@@ -10,7 +10,7 @@ from polling_api.api.answers import Answer
 from polling_api.api.held import send_whole
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.requests import header, query
+from polling_api.api.requests import last_event_id
 from polling_api.api.streaming import HEADERS, EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.representation import Form
@@ -76,15 +76,6 @@ class EventsEndpoint:
             await send_whole(Answer(200, HEADERS), send)
         else:
             await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, receive)
-
-
-def last_event_id(scope: Scope) -> str:
-    """What a reconnecting reader has seen last: `Last-Event-ID`, which an EventSource sends by itself.
-
-    Else it is `?last_event_id=`, for clients that cannot set headers; empty where there is neither.
-    """
-    value = header(scope, b"last-event-id")
-    return value if value is not None else query(scope).get("last_event_id", [""])[-1]
 
 
 def _version(seen: str) -> int | None:

@@ -6,11 +6,10 @@ from typing import Any
 from starlette.responses import Response
 
 from polling_api.api.admission import Admission
-from polling_api.api.cursors import Cursor, Cursors
+from polling_api.api.cursors import Cursors
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.pages import page_of
+from polling_api.api.pages import page_of, place_in
 from polling_api.domain.caller import Scope
-from polling_api.errors import BadRequest
 from polling_api.representation import progress_document, timestamp
 from polling_api.store.endings import HistoryEntry
 
@@ -44,7 +43,8 @@ class HistoryEndpoint:
         caller = admission.caller
         await self._ownership.find(caller, job_id, Scope.STATUS)
         cursors = self._cursors.bound_to("history", caller.client_id or "", job_id)
-        entries = await self._page(job_id, _after(cursor, cursors), limit + 1)
+        after = (place_in(cursor, cursors) or [0])[0]
+        entries = await self._page(job_id, after, limit + 1)
         if not entries:  # every job has a first version, and a cursor leads to a further one: it was deleted just now
             raise no_such_job()
         return page_of(
@@ -65,12 +65,3 @@ def history_document(entry: HistoryEntry) -> dict[str, Any]:
         "progress": progress_document(entry.progress),
         "at": timestamp(entry.at),
     }
-
-
-def _after(cursor: str | None, cursors: Cursor) -> int:
-    if cursor is None:
-        return 0
-    numbers = cursors.read(cursor)
-    if numbers is None:
-        raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
-    return numbers[0]

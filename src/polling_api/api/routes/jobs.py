@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse
 from polling_api.api import documents
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
-from polling_api.api.checked import behind
+from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
@@ -20,7 +20,7 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.shapes import EXAMPLE_ID, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
 
 READ = ["GET", "HEAD"]
 
@@ -32,9 +32,14 @@ Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", exampl
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        description="Sending the same again within 24 h gives the same job. 22 to 255 characters, as a UUID has.",
+        description="Sending the same again within 24 h gives the same job. 22 to 255 characters; a UUID will do.",
         examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
     ),
+]
+AccessToken = Annotated[
+    str | None,
+    Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
@@ -70,6 +75,7 @@ async def _status_documentation(
 
 async def _events_documentation(
     job_id: JobId,
+    access_token: AccessToken = None,
     last_event_id: Annotated[
         str | None, Query(description="The version you have seen, where the header cannot be set.")
     ] = None,
@@ -85,7 +91,16 @@ async def _events_documentation(
 
 
 async def _many_events_documentation(
-    ids: Annotated[str, Query(description="1 to 100 ids, divided by commas.", examples=[EXAMPLE_ID])],
+    ids: Annotated[
+        str | None,
+        Query(
+            description="1 to 100 ids, divided by commas. Without it a client gets all its jobs, and whoever has a "
+            "token those that it names.",
+            examples=[EXAMPLE_ID],
+            json_schema_extra={"pattern": IDS_PATTERN},
+        ),
+    ] = None,
+    access_token: AccessToken = None,
     last_event_id: Annotated[
         str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
     ] = None,
@@ -98,7 +113,8 @@ async def _many_events_documentation(
 
     First comes each job's present state. The id of an event is a cursor: after a reconnect with it, to any node and for
     the same jobs, every status since then comes in order, none twice. A job that is not there, or is deleted meanwhile,
-    is told by an `event: problem`.
+    is told by an `event: problem`. The stream of all of a client's jobs has no end: it begins with those that have not
+    ended, and goes on with those that are submitted later.
     """
 
 
@@ -110,9 +126,9 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door) -> APIRouter:
         endpoints: what answers.
         door: says who asks.
     """
-    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door))
+    router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit)
-    _add_hot_reads(router, endpoints)
+    _add_hot_reads(router, endpoints, door)
     _add_pages(router, endpoints)
     _add_endings(router, endpoints)
     return router
@@ -140,7 +156,8 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
         return await submit(request)
 
 
-def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
+def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> None:
+    hot = behind(door, HotRoute)
     router.add_api_route(
         "/events",
         HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
@@ -149,7 +166,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.MANY_EVENTS,
         summary="Follow many jobs",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
         ONE_JOB,
@@ -159,7 +176,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         response_model=JobDocument,
         responses=documents.READ_STATUS,
         summary="Read a job's status, or wait for it",
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
     router.add_api_route(
         f"{ONE_JOB}/events",
@@ -169,7 +186,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.EVENTS,
         summary="Follow a job",
         response_class=EventSourceResponse,
-        route_class_override=HotRoute,
+        route_class_override=hot,
     )
 
 

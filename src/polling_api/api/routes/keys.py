@@ -1,7 +1,6 @@
 """The keys of the client that calls: listed, made, replaced, ended."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -15,17 +14,15 @@ from polling_api.api.auditing import entry_of
 from polling_api.api.bodies import read_body
 from polling_api.api.cursors import Cursors
 from polling_api.api.handlers import AnswerResponse
-from polling_api.api.pages import page_of
+from polling_api.api.pages import page_of, place_in
+from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.domain.audit import Entry
 from polling_api.domain.client import KEY_ID, new_key_id
-from polling_api.errors import BadRequest, NotFound
+from polling_api.errors import NotFound
 from polling_api.representation import timestamp
 from polling_api.signing.vault import Vault, new_secret, shown
 from polling_api.store.key_rows import KeyRow, NewKey
 from polling_api.store.keys import Place
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Make(Protocol):
@@ -102,20 +99,15 @@ class KeysEndpoint:
         """Answer with a page of the client's keys, the newest first."""
         client_id, _ = _signer(request)
         cursors = self._cursors.bound_to("keys", client_id)
-        after = None
-        if cursor is not None:
-            numbers = cursors.read(cursor)
-            if numbers is None:
-                raise BadRequest("The cursor is none that this list gave out.", code="bad_cursor")
-            after = _place_of(numbers)
-        keys = await self._calls.page(client_id, after=after, limit=limit + 1)
+        numbers = place_in(cursor, cursors)
+        keys = await self._calls.page(client_id, after=None if numbers is None else _place_of(numbers), limit=limit + 1)
         return page_of(
             self._base,
             keys,
             limit,
             shown=key_document,
             parameter="cursor",
-            place=lambda key: cursors.at(_numbers_of(key)),
+            place=lambda key: cursors.at([microseconds(key.created_at), *numbers_of(key.id)]),
         )
 
     async def create(self, request: Request) -> Response:
@@ -191,11 +183,6 @@ def _key_id(text: str) -> str:
     return text
 
 
-def _numbers_of(key: KeyRow) -> list[int]:
-    number = int(key.id.removeprefix("key_"), 16)
-    return [(key.created_at - _EPOCH) // _MICROSECOND, *divmod(number, 1 << 64)]
-
-
 def _place_of(numbers: list[int]) -> Place:
-    at, high, low = numbers
-    return Place(_EPOCH + at * _MICROSECOND, f"key_{high << 64 | low:032x}")
+    created_at, *halves = numbers
+    return Place(moment_of(created_at), identifier_of("key", *halves))

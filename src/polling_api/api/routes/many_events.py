@@ -1,7 +1,7 @@
 """`GET` of the events of many jobs on one stream, which resumes on any node by a signed cursor. Hot."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from starlette.types import Receive, Scope, Send
@@ -12,9 +12,9 @@ from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.held import send_whole
 from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
-from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.requests import query
-from polling_api.api.routes.events import last_event_id
+from polling_api.api.ownership import Ownership, no_such_job, require_grant
+from polling_api.api.requests import last_event_id, query
+from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.streaming import HEADERS
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import FieldError, Invalid
@@ -34,6 +34,7 @@ class ManyEventsEndpoint:
         streams: holds them.
         form: of the set this endpoint belongs to.
         cursors: by which readers resume.
+        all_jobs: serves those who ask for all of a client's jobs, by naming none.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ManyEventsEndpoint:
         streams: OpenStreams,
         form: Form,
         cursors: Cursors,
+        all_jobs: ClientEventsEndpoint,
     ) -> None:
         self._door = door
         self._ownership = ownership
@@ -51,13 +53,26 @@ class ManyEventsEndpoint:
         self._streams = streams
         self._form = form
         self._cursors = cursors
+        self._all_jobs = all_jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
+        caller = admission.caller
+        asked = query(scope).get("ids")
+        if asked is None and caller.client_id is not None:
+            require_grant(caller, Needed.EVENTS)
+            if caller.named is None:
+                await self._all_jobs(caller.client_id, admission, scope, receive, send)
+                return
+            asked = [",".join(sorted(caller.named))]
+        await self._follow(asked_ids(asked or []), admission, scope, receive, send)
+
+    async def _follow(
+        self, ids: Sequence[str], admission: Admission, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._streams.require_staying()
-        ids = asked_ids(query(scope).get("ids", []))
         cursor = self._cursors.bound_to("events", admission.caller.client_id or "", *sorted(ids))
         seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
         stream = ManyJobsStream(self._watch, self._form, cursor, scope, send)

@@ -1,8 +1,9 @@
 """The pages behind a problem's `type`."""
 
 from html import escape
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.responses import HTMLResponse
 
 from polling_api.api import documents
@@ -11,6 +12,8 @@ from polling_api.api.problems import title_of
 from polling_api.errors import NotFound
 
 router = APIRouter(prefix="/problems", tags=["problems"], default_response_class=HTMLResponse)
+
+Code = Annotated[str, Path(description="A problem's `code`.", examples=["job_not_found"])]
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -34,7 +37,7 @@ async def list_problems() -> HTMLResponse:
     summary="One kind of problem",
     responses={**documents.PAGE, **documents.problems("not_found")},
 )
-async def read_problem(code: str) -> HTMLResponse:
+async def read_problem(code: Code) -> HTMLResponse:
     """What a code means, and what to do about it: the page that a problem's `type` leads to."""
     kind = KINDS.get(code)
     if kind is None:

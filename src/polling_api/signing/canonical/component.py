@@ -19,7 +19,8 @@ _FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110 in 
 class Component:
     """A component's name, its parameters, and both as they are written.
 
-    `key` and `name` are what the parameters of these names say; `strict` and `wrapped` stand for `sf` and `bs`.
+    `key` is the member of a dictionary, `query_name` the query parameter that is meant (`name` on the wire); `strict`
+    and `wrapped` stand for `sf` and `bs`.
     """
 
     name: str
@@ -33,11 +34,6 @@ class Component:
     def whole(self) -> bool:
         """Whether all of what it names is covered, rather than one member of it."""
         return self.key is None and self.query_name is None
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is covered as it is, without any parameter."""
-        return self.whole and not self.strict and not self.wrapped
 
 
 def component(name: object, parameters: Mapping[str, Any]) -> Component:

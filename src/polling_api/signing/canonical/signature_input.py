@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from polling_api.signing.canonical.component import Component, component
 from polling_api.signing.canonical.errors import Malformed, NotCoverable
@@ -63,8 +63,7 @@ def read_signatures(lines: Sequence[bytes]) -> dict[str, bytes]:
 def _signature_input(member: tuple[Any, Mapping[str, Any]]) -> SignatureInput:
     if not isinstance(member[0], list):
         raise Malformed("A signature's input is not a list of components.")
-    covered: list[tuple[Any, Mapping[str, Any]]] = member[0]
-    parameters = member[1]
+    covered, parameters = cast("list[tuple[Any, Mapping[str, Any]]]", member[0]), member[1]
     return SignatureInput(_components([component(name, own) for name, own in covered]), parameters, written([member]))
 
 

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from polling_api import metrics
-from polling_api.resilience.breaker import Breaker, CircuitOpen
+from polling_api.resilience.breaker import Breaker, CircuitOpen, Policy
 from polling_api.signing.nonces.protocol import Burnt, NonceStore
 from polling_api.signing.nonces.seen import Seen, SeenNonces
+
+# A call that fails costs 20 ms at most, so a few of them do no harm, and one pause of the event loop, which ends all
+# calls that wait, must not turn writes away for long.
+NONCE_CIRCUIT = Policy(window=5, fewest=20, failure_share=0.5, open_first=0.5, open_most=5)
 
 _DIGEST_BYTES = 16  # enough against finding a nonce that collides with another key's, at a third of the memory
 
@@ -18,7 +22,7 @@ class SharedNonces:
     Args:
         store: what all nodes share.
         seen: what this node remembers.
-        breaker: keeps requests from waiting for a store that does not answer.
+        breaker: keeps requests from waiting for a store that does not answer; by `NONCE_CIRCUIT`.
         clock: monotonic seconds.
     """
 

@@ -1,4 +1,4 @@
-"""A watch over the real primary, and carriers that bring it notices."""
+"""Jobs to be moved, carriers of notices, and a primary that is not there."""
 
 from collections.abc import AsyncIterator, Iterator
 

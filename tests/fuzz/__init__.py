@@ -1,0 +1,1 @@
+"""The service asked at random: by schemathesis along its document, by a state machine along its contract."""

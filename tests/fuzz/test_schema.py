@@ -1,0 +1,46 @@
+"""schemathesis asks the live service all that its OpenAPI document allows and forbids, over HTTP.
+
+The examples of the document first, then every border of every parameter and body, then what chance makes, then
+sequences of calls along the document's links: submitted, read, cancelled, deleted, and asked for again.
+"""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from running.service import Service
+
+SECONDS: Final = int(os.environ.get("FUZZ_SECONDS", "40"))
+HERE: Final = Path(__file__).parent
+TO_END: Final = 60.0  # seconds beyond its own time, for starting, and for the call that is under way
+
+
+@pytest.fixture(scope="module")
+def further_settings() -> dict[str, str]:
+    """Whoever asks at random asks for long waits, too."""
+    return {"max_wait": "1"}
+
+
+@pytest.mark.timeout(SECONDS + 2 * TO_END)
+async def test_the_service_answers_as_its_document_says(service: Service, tmp_path: Path) -> None:
+    location = f"{service.url}/openapi.json"
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
+
+    fuzzing = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
+        *("run", location, "--max-time", str(SECONDS)),
+        env=environment,
+        cwd=tmp_path,
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    async with asyncio.timeout(SECONDS + TO_END):
+        report, _ = await fuzzing.communicate()
+
+    assert fuzzing.returncode == 0, report.decode()
+    assert "No issues found" in report.decode()
