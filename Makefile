@@ -36,9 +36,10 @@ run: $(STAMP) ## start everything and follow a first batch in the terminal; Ctrl
 serve: $(STAMP) ## the same parts without the demo, in the foreground
 	@$(BIN)/python -m polling_api serve
 
+# A file's tests stay together, since they share servers; files are taken up in the order of collection.
 .PHONY: test
-test: $(STAMP) ## run all tests, on real servers of their own
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run all tests, two files at a time, on real servers of their own; ARGS="-n 0 -x tests/unit" picks
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECONDS=N, FUZZ_SEED=N

@@ -20,7 +20,7 @@ LOCK_TIMEOUT = "5s"
 async def migrate() -> None:
     url = driver_url(address())
     limits = {"timeout": CONNECT_TIMEOUT, **driver_numbers(url)}
-    engine = create_async_engine(url, poolclass=NullPool, connect_args=limits)
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=limits)
     async with engine.connect() as connection:
         await wait_for_others(connection)
         await connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": LOCK_TIMEOUT})

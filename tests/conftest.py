@@ -5,15 +5,19 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from polling_api.embedded import Server, start_postgres, start_redis
 from polling_api.store import migrate
 from polling_api.store.engine import connect, driver_url
+from running.planted import DATABASE_PASSWORD, PLANTED, REDIS_PASSWORD, fail_for
+from running.redis_record import RedisRecord
 
 TEMPLATE = "polling_template"
 
@@ -27,6 +31,18 @@ def servers_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_leaks(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the end of the run nothing that was written holds a secret that was planted: see `running.planted`.
+
+    What was written are the logs of all processes at their most talkative and of their servers, and what
+    `running.witness` and `RedisRecord` have taken down.
+    """
+    yield
+    written = [*tmp_path_factory.getbasetemp().rglob("*.log"), *servers_folder.rglob("log")]
+    fail_for(PLANTED.search_files(written))
+
+
 @pytest.fixture(scope="session")
 def postgres(servers_folder: Path) -> Iterator[Server]:
     """The server itself, for tests that freeze or restart it (better one of their own)."""
@@ -36,10 +52,15 @@ def postgres(servers_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(servers_folder: Path) -> Iterator[str]:
+def redis_url(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis that all tests of the run share: keep to channels and keys of your own."""
     server = start_redis(servers_folder / "redis")
-    yield server.url
+    with Redis.from_url(server.url) as administering:  # pyright: ignore[reportUnknownMemberType]
+        administering.config_set("requirepass", REDIS_PASSWORD)  # pyright: ignore[reportUnknownMemberType]
+    path = urlsplit(server.url).path
+    record = RedisRecord(path, REDIS_PASSWORD, tmp_path_factory.mktemp("redis") / "commands.log")
+    yield f"unix://:{quote(REDIS_PASSWORD)}@{path}"
+    record.stop()
     server.stop()
 
 
@@ -85,7 +106,9 @@ async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def _address(server: Server, database: str) -> str:
-    return make_url(server.url).set(database=database).render_as_string(hide_password=False)
+    # The server asks for no password; one is given so that it can be looked for.
+    url = make_url(server.url).set(database=database, password=DATABASE_PASSWORD)
+    return url.render_as_string(hide_password=False)
 
 
 async def _administer(server: Server, statement: str) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -28,16 +30,15 @@ class Load:
         return 1e6 / self.per_core_second
 
 
+def get(url: str, path: str, *headers: str) -> bytes:
+    """The bytes of a request."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {urlsplit(url).netloc}", *headers, "", ""]).encode()
+
+
 async def load(server: psutil.Process, url: str, path: str, *headers: str, seconds: float) -> Load:
     """Ask a server for one thing, as fast as it answers."""
-    address = urlsplit(url)
-    request = "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {address.netloc}", *headers, "", ""]).encode()
-    host, port = address.hostname or "", address.port or 80
-    length = await _length_of_answer(host, port, request)
-    loop = asyncio.get_running_loop()
-    clients = [_Client(request, length) for _ in range(CONNECTIONS)]
-    for client in clients:
-        await loop.create_connection(lambda client=client: client, host, port)
+    request = get(url, path, *headers)
+    clients = await _clients(url, repeat(request), await _length_of_answer(url, request))
     await asyncio.sleep(seconds / 4)  # warm
     before, began = _used(server), time.perf_counter()
     counted = sum(client.answers for client in clients)
@@ -49,34 +50,65 @@ async def load(server: psutil.Process, url: str, path: str, *headers: str, secon
     return Load(answers / lasted, answers / used)
 
 
-class _Client(asyncio.Protocol):
-    """Counts answers by their bytes: each is as long as the first."""
+async def load_once(server: psutil.Process, url: str, requests: Sequence[bytes]) -> Load:
+    """Ask a server for each of some things, once, as fast as it answers; all answers are as long as the first."""
+    length = await _length_of_answer(url, requests[0])
+    before, began = _used(server), time.perf_counter()
+    clients = await _clients(url, iter(requests[1:]), length)
+    await asyncio.gather(*(client.done.wait() for client in clients))
+    used, lasted = _used(server) - before, time.perf_counter() - began
+    answers = sum(client.answers for client in clients)
+    return Load(answers / lasted, answers / used)
 
-    def __init__(self, request: bytes, length: int) -> None:
-        self._request = request
+
+async def _clients(url: str, requests: Iterator[bytes], length: int) -> "list[_Client]":
+    address = urlsplit(url)
+    clients = [_Client(requests, length) for _ in range(CONNECTIONS)]
+    for client in clients:
+        await asyncio.get_running_loop().create_connection(lambda client=client: client, address.hostname, address.port)
+    return clients
+
+
+class _Client(asyncio.Protocol):
+    """Sends the next request after each answer, and counts answers by their bytes: each is as long as the first."""
+
+    def __init__(self, requests: Iterator[bytes], length: int) -> None:
+        self._requests = requests
         self._length = length
         self._received = 0
         self._transport: asyncio.Transport | None = None
         self.answers = 0
+        self.done = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._request)
+        self._ask()
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received >= self._length and self._transport is not None:
+        if self._received >= self._length:
             self._received -= self._length
             self.answers += 1
-            self._transport.write(self._request)
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the server's, or ours by `stop`
+        self.done.set()
 
     def stop(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
+    def _ask(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self.stop()
+        elif self._transport is not None:
+            self._transport.write(request)
 
-async def _length_of_answer(host: str, port: int, request: bytes) -> int:
-    reader, writer = await asyncio.open_connection(host, port)
+
+async def _length_of_answer(url: str, request: bytes) -> int:
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(request)
     await writer.drain()
     head = await reader.readuntil(b"\r\n\r\n")

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -22,15 +23,32 @@ READY_WITHIN = 45.0  # seconds
 ENDED_WITHIN = 20.0  # seconds
 
 MASTER_KEY = "made-up-for-benchmarks-alone"
+_RAW_ASGI = Path(__file__).with_name("raw_asgi.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where the service is. `worker` is the one process that serves HTTP."""
+    """Where the service is. `worker` is the one process that serves HTTP, `servers` are Postgres and Redis."""
 
     url: str
+    database_url: str
     redis_url: str
     worker: psutil.Process
+    servers: Sequence[psutil.Process]
+
+    def give_a_core(self) -> None:
+        """Leave one core to the worker, and have all else, this program too, share the others.
+
+        Raises:
+            OSError: this system has no such thing.
+        """
+        own, *others = sorted(os.sched_getaffinity(0))
+        supervisor = self.worker.parent()
+        around = [psutil.Process(), *self.servers, *([supervisor] if supervisor else [])]
+        for process in around:
+            for one in (process, *process.children(recursive=True)):
+                os.sched_setaffinity(one.pid, others or [own])
+        os.sched_setaffinity(self.worker.pid, [own])
 
 
 @asynccontextmanager
@@ -59,11 +77,29 @@ async def running_service(settings: Mapping[str, str]) -> AsyncGenerator[Stand]:
         async with program(["-m", "polling_api", "serve"], values) as process:
             url = f"http://127.0.0.1:{port}"
             await until_ready(f"{url}/health/ready")
-            yield Stand(url, redis.url, _listening(process.pid, port))
+            servers = [psutil.Process(server.pid) for server in (postgres, redis)]
+            yield Stand(url, postgres.url, redis.url, _listening(process.pid, port), servers)
     finally:
         redis.stop()
         postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Raw(NamedTuple):
+    """Plain ASGI on the same server: the least that an answer costs."""
+
+    url: str
+    process: psutil.Process
+
+
+@asynccontextmanager
+async def raw_asgi() -> AsyncGenerator[Raw]:
+    """It, for as long as the block runs."""
+    port = free_port()
+    async with program([str(_RAW_ASGI), str(port)]) as process:
+        url = f"http://127.0.0.1:{port}"
+        await until_ready(f"{url}/ready")
+        yield Raw(url, psutil.Process(process.pid))
 
 
 @asynccontextmanager

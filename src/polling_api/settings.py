@@ -36,7 +36,7 @@ MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)
 class Settings(BaseSettings):
     """The service's settings, read once at start."""
 
-    model_config = SettingsConfigDict(env_prefix="POLLING_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="POLLING_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # Where it runs
     host: str = _setting("127.0.0.1", "address", "Loopback: a newcomer's first run is not open to the network.")

@@ -1,7 +1,7 @@
 """One service for all: two workers, a monitor that looks every 0.2 s, a simulator; clients of each worker."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,12 +10,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
+from running.asking import asking
 from running.jobs import Job, ended_job, quiet_job, read
 from running.openapi import Told, comparing
+from running.planted import DATABASE_PASSWORD
 from running.service import Service, running_service
 from running.stored import Store
 
+HERE = Path(__file__).parent
 DATABASE = "acceptance"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Come last: the service stays up to the end of the run, and takes time from whatever runs beside it."""
+    items.sort(key=lambda item: item.path.is_relative_to(HERE))
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +32,9 @@ async def database_url(postgres: Server, template: str) -> str:
     engine = create_async_engine(driver_url(postgres.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {DATABASE} TEMPLATE {template}"))
-    return make_url(postgres.url).set(database=DATABASE).render_as_string(hide_password=False)
+    return (
+        make_url(postgres.url).set(database=DATABASE, password=DATABASE_PASSWORD).render_as_string(hide_password=False)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -43,25 +53,22 @@ async def service(
 @pytest.fixture(scope="session")
 async def told(service: Service) -> Told:
     """What the service says of its answers."""
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as asking:
-        return Told((await asking.get(f"{service.url}/openapi.json")).json())
+    async with asking(service.url) as client:
+        return Told((await client.get("/openapi.json")).json())
 
 
 @pytest.fixture(scope="session")
 async def client(service: Service, told: Told) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the first worker, and compares all its answers with what the service's OpenAPI document says of them."""
-    hooks: dict[str, list[Any]] = {"response": [comparing(told)]}
-    async with httpx.AsyncClient(
-        base_url=service.worker_urls[0], timeout=20, trust_env=False, event_hooks=hooks
-    ) as asking:
-        yield asking
+    async with asking(service.worker_urls[0], also=[comparing(told)]) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 async def other_client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the second worker, another process over the same database."""
-    async with httpx.AsyncClient(base_url=service.worker_urls[1], timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(service.worker_urls[1]) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
+from running.asking import asking
 from running.events import open_events
 from running.jobs import QUIET, SET, Job, submit, until_status, until_terminal
 from running.service import MASTER_KEY, Service, running_service
@@ -29,7 +29,7 @@ async def restart(service: Service, *, master_keys: str) -> None:
 
 
 async def test_cursors_resume_after_a_restart_with_a_job_ended_and_one_deleted_meanwhile(mortal: Service) -> None:
-    async with httpx.AsyncClient(base_url=mortal.url, timeout=20, trust_env=False) as client:
+    async with asking(mortal.url) as client:
         jobs = [(await until_status(client, await submit(client, QUIET), "in_progress")).json() for _ in range(3)]
         ids = {"ids": ",".join(job["id"] for job in jobs)}
         async with open_events(client, MANY, params=ids) as stream:
@@ -53,7 +53,7 @@ async def test_cursors_resume_after_a_restart_with_a_job_ended_and_one_deleted_m
 
 
 async def test_a_cursor_signed_by_a_key_that_is_no_longer_there_is_refused(mortal: Service) -> None:
-    async with httpx.AsyncClient(base_url=mortal.url, timeout=20, trust_env=False) as client:
+    async with asking(mortal.url) as client:
         job = await until_status(client, await submit(client, QUIET), "in_progress")
         history = f"{job.json()['links']['self']}/history"
         cursor = (await client.get(history, params={"limit": 1})).json()["next_cursor"]

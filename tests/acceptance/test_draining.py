@@ -5,9 +5,9 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from running.asking import asking
 from running.events import open_events
 from running.figures import until_figure
 from running.jobs import SET, batch, read, submit
@@ -23,7 +23,7 @@ async def leaving(postgres_url: str, redis_url: str, tmp_path: Path) -> AsyncIte
 
 
 async def test_a_node_that_is_told_to_end_lets_everyone_go_in_good_order(leaving: Service) -> None:
-    async with httpx.AsyncClient(base_url=leaving.url, timeout=40, trust_env=False) as client:
+    async with asking(leaving.url, patience=40) as client:
         job = await submit(client)
         seen = {"If-None-Match": (await read(client, job)).headers["etag"], "Prefer": "wait=30"}
         waiting = asyncio.create_task(client.get(job["links"]["self"], headers=seen))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from running.asking import asking
 from running.jobs import SET, Job, ended_job
 from running.raw import RawAnswer, ask, raw_connection
 from running.service import Service, running_service
@@ -120,8 +121,8 @@ async def service(
 
 @pytest.fixture(scope="module")
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.url, timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(service.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store.engine import connect, transaction
 from polling_api.store.idempotency import Once, claim
+from running.asking import asking
 from running.jobs import QUICK, QUIET, SET, Job, batch, until_status, until_terminal
 from running.service import Service, running_service
 from running.stored import Store
@@ -215,7 +216,7 @@ async def mortal(postgres_url: str, redis_url: str, tmp_path: Path) -> AsyncIter
 
 async def test_a_crash_between_the_commit_and_the_answer_makes_no_second_job(mortal: Service) -> None:
     key, body = new_key(), batch(script=QUIET)
-    async with httpx.AsyncClient(base_url=mortal.url, timeout=20, trust_env=False) as client:
+    async with asking(mortal.url) as client:
         unanswered = asyncio.create_task(submit(client, key, body, wait=30))
         store = Store(mortal.workers[0].environment["POLLING_DATABASE_URL"])
         async with asyncio.timeout(10):

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from polling_api.embedded import start_redis
+from running.asking import asking
 from running.events import Comment, open_events
 from running.jobs import Job, read, submit, until_status
 from running.service import running_service
@@ -29,9 +30,9 @@ async def deaf_client(
     settings = {"compare_every": "60"}
     async with (
         running_service(database_url, another_redis_url, folder=folder, monitor=False, settings=settings) as deaf,
-        httpx.AsyncClient(base_url=deaf.url, timeout=20, trust_env=False) as asking,
+        asking(deaf.url) as client,
     ):
-        yield asking
+        yield client
 
 
 async def known_elsewhere_before_it_began(client: httpx.AsyncClient, node: httpx.AsyncClient) -> Job:

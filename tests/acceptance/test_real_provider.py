@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from running.asking import asking
 from running.jobs import QUICK, SET, batch
 from running.service import running_service
 from running.stored import Store
@@ -25,9 +26,9 @@ async def closed(
     settings = {"provider": "openai"}
     async with (
         running_service(postgres_url, redis_url, folder=folder, monitor=False, settings=settings) as running,
-        httpx.AsyncClient(base_url=running.url, timeout=20, trust_env=False) as asking,
+        asking(running.url) as client,
     ):
-        yield asking
+        yield client
 
 
 async def test_an_unsigned_submit_is_403_and_stores_nothing(closed: httpx.AsyncClient, store: Store) -> None:
@@ -48,9 +49,9 @@ async def opened(
     settings = {"provider": "openai", "anonymous_submit": "true", "max_batch_bytes": "300"}
     async with (
         running_service(postgres_url, redis_url, folder=folder, monitor=False, settings=settings) as running,
-        httpx.AsyncClient(base_url=running.url, timeout=20, trust_env=False) as asking,
+        asking(running.url) as client,
     ):
-        yield asking
+        yield client
 
 
 async def test_an_unsigned_submit_is_taken_where_the_operator_allows_it(opened: httpx.AsyncClient) -> None:

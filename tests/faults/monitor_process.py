@@ -1,29 +1,80 @@
-"""A monitor in a process of its own, which gets a signal from itself at a named point.
-
-    python monitor_process.py DATABASE_URL SIMULATOR_URL LEASE POINT NTH SIGNAL
-
-At the NTH time (from 1) that it passes POINT, it sends itself SIGNAL: KILL ends it as a power cut would, STOP pauses
-it until somebody sends CONT. SIGTERM ends it in good order.
-"""
+"""A monitor in a process of its own, which gets a signal from itself at a named point."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from uuid import uuid4
+
+import psutil
 
 from polling_api.domain.job import Job
 from polling_api.monitor import BatchMonitor
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.store.engine import connect
 
+# All are forked from one process that has imported what takes a second to import: there are forty of them.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["polling_api.monitor", "polling_api.providers.openai", "asyncpg"])
+
+
+class MonitorProcess:
+    """A monitor that runs.
+
+    Args:
+        database_url: where its jobs are.
+        simulator_url: its provider.
+        lease: seconds.
+        point: where it sends itself a signal.
+        nth: at which time, from 1, that it passes there.
+        signal_name: KILL ends it as a power cut would, STOP pauses it until somebody sends CONT.
+    """
+
+    def __init__(
+        self, database_url: str, simulator_url: str, lease: float, point: str, nth: int, signal_name: str
+    ) -> None:
+        arguments = (database_url, simulator_url, lease, point, nth, signal_name)
+        self._process = _FORKS.Process(target=run, args=arguments, daemon=True)
+        self._process.start()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal; SIGTERM ends it in good order."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the operating system says that it is stopped."""
+        return psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+
+    async def ended(self, within: float) -> int:
+        """Wait for its end, and return its exit status (negative: the signal that ended it).
+
+        Raises:
+            TimeoutError: it still runs.
+        """
+        await asyncio.to_thread(self._process.join, within)
+        if self._process.exitcode is None:
+            raise TimeoutError
+        return self._process.exitcode
+
+
+def run(database_url: str, simulator_url: str, lease: float, point: str, nth: int, signal_name: str) -> None:
+    """Look after jobs until SIGTERM; see `MonitorProcess`."""
+    asyncio.run(_run(database_url, simulator_url, lease, point, nth, signal_name))
+
 
 async def publish(_jobs: Sequence[Job]) -> None:
     """Nobody listens here: what counts is what the database and the provider hold in the end."""
 
 
-async def main(database_url: str, simulator_url: str, lease: str, point: str, nth: str, signal_name: str) -> None:
+async def _run(database_url: str, simulator_url: str, lease: float, point: str, nth: int, signal_name: str) -> None:
     engine = connect(
         database_url,
         pool_size=4,
@@ -33,7 +84,7 @@ async def main(database_url: str, simulator_url: str, lease: str, point: str, nt
         application_name="monitor",
     )
     provider = OpenAIBatches(simulator_url, api_key=None, name="simulator", timeout=5, concurrency=4)
-    left = int(nth)
+    left = nth
 
     async def at(passed: str) -> None:
         nonlocal left
@@ -48,7 +99,7 @@ async def main(database_url: str, simulator_url: str, lease: str, point: str, nt
         publish,
         owner=uuid4().hex,
         interval=0.1,
-        lease=float(lease),
+        lease=lease,
         concurrency=4,
         results_keep=3600,
         submit_within=3600,
@@ -63,7 +114,3 @@ async def main(database_url: str, simulator_url: str, lease: str, point: str, nt
     await running
     await provider.close()
     await engine.dispose()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))

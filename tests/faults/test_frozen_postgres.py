@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from polling_api.embedded import Server, start_postgres
 from polling_api.store import migrate
+from running.asking import asking
 from running.freezing import frozen
 from running.jobs import read, submit
 from running.service import Service, running_service
@@ -34,7 +34,7 @@ async def service(freezing: Server, redis_url: str, tmp_path: Path) -> AsyncIter
 async def test_nobody_waits_for_it_and_nobody_is_told_a_state_that_may_be_old(
     service: Service, freezing: Server
 ) -> None:
-    async with httpx.AsyncClient(base_url=service.url, timeout=40, trust_env=False) as client:
+    async with asking(service.url, patience=40) as client:
         job = await submit(client)
         seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
 

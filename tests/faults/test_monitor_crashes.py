@@ -3,20 +3,17 @@
 import asyncio
 import signal
 import socket
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import uvicorn
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from faults.monitor_process import MonitorProcess
 from polling_api.domain.job import Job, Progress, Status, new_job_id
 from polling_api.providers.simulator.app import create_simulator
 from polling_api.store import endings, jobs, results
@@ -26,9 +23,8 @@ from polling_api.store.jobs import NewJob, NewRequest
 LEASE = 1.0  # seconds
 QUICK = "in_progress 0.1s @50%, succeeded @100% fail=1"
 LONG = "in_progress 600s @50%, succeeded"
-PROGRAM = Path(__file__).with_name("monitor_process.py")
 
-Monitor = Callable[..., AbstractAsyncContextManager[Process]]
+Monitor = Callable[..., AbstractAsyncContextManager[MonitorProcess]]
 Submit = Callable[..., Awaitable[str]]
 Ended = Callable[[str], Awaitable[Job]]
 Batches = Callable[[], Awaitable[dict[str, int]]]
@@ -62,16 +58,15 @@ def monitor(postgres_url: str, simulator: str) -> Monitor:
     """Run a monitor in a process of its own for the time of a block."""
 
     @asynccontextmanager
-    async def run(point: str = "none", nth: int = 1, signal_name: str = "KILL") -> AsyncGenerator[Process]:
-        values = [postgres_url, f"{simulator}/v1", LEASE, point, nth, signal_name]
-        process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), *map(str, values))
+    async def run(point: str = "none", nth: int = 1, signal_name: str = "KILL") -> AsyncGenerator[MonitorProcess]:
+        process = MonitorProcess(postgres_url, f"{simulator}/v1", LEASE, point, nth, signal_name)
         try:
             yield process
         finally:
-            if process.returncode is None:
+            if process.running:
                 process.send_signal(signal.SIGCONT)
-                process.terminate()
-            await asyncio.wait_for(process.wait(), timeout=15)
+                process.send_signal(signal.SIGTERM)
+            await process.ended(within=15)
 
     return run
 
@@ -119,10 +114,10 @@ async def running(engine: AsyncEngine, job_id: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def paused(process: Process) -> None:
-    """Wait until the operating system says that a process is stopped."""
+async def paused(process: MonitorProcess) -> None:
+    """Wait until it has stopped itself."""
     async with asyncio.timeout(15):
-        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - outside
+        while not process.paused:  # noqa: ASYNC110 - outside
             await asyncio.sleep(0.02)
 
 
@@ -161,7 +156,7 @@ async def test_a_monitor_killed_at_any_point_costs_neither_a_second_batch_nor_an
 ) -> None:
     job_id = await submit()
     async with monitor(point, nth) as first:
-        assert await asyncio.wait_for(first.wait(), timeout=20) == -signal.SIGKILL
+        assert await first.ended(within=20) == -signal.SIGKILL
 
     async with monitor():
         job = await ended(job_id)
@@ -181,7 +176,7 @@ async def test_a_monitor_killed_at_any_point_of_a_cancel_leaves_the_job_cancelle
     async with monitor(point) as first:
         await running(engine, job_id)
         await endings.cancel(engine, job_id, results_keep=3600)
-        assert await asyncio.wait_for(first.wait(), timeout=20) == -signal.SIGKILL
+        assert await first.ended(within=20) == -signal.SIGKILL
 
     async with monitor():
         job = await ended(job_id)
@@ -200,7 +195,7 @@ async def test_a_monitor_killed_at_any_point_after_a_job_s_deadline_leaves_it_ex
         await running(engine, job_id)
         async with transaction(engine) as connection:
             await connection.execute(text("UPDATE jobs SET deadline_at = clock_timestamp()"))
-        assert await asyncio.wait_for(first.wait(), timeout=20) == -signal.SIGKILL
+        assert await first.ended(within=20) == -signal.SIGKILL
 
     async with monitor():
         job = await ended(job_id)
@@ -235,8 +230,8 @@ async def test_a_monitor_that_is_asked_to_end_does_so_in_good_time_and_order(
     async with monitor() as process:
         await ended(job_id)
         began = asyncio.get_running_loop().time()
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), timeout=15) == 0
+        process.send_signal(signal.SIGTERM)
+        assert await process.ended(within=15) == 0
 
     assert asyncio.get_running_loop().time() - began < 4
     async with transaction(engine) as connection:

@@ -19,7 +19,8 @@ from polling_api.domain.job import Job, Status
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds
 
-JOBS = 500
+JOBS = 500  # so many arrive all over a change
+SOME_JOBS = 150  # enough for each stretch of a trouble to hold dozens of changes
 POINTS = 5  # of a change, each with a node of its own, where nobody has asked for the job before
 SWEPT = 0.03  # seconds over which the arrivals at the last node are spread: longer than a change takes
 PROMISED = 5.0  # seconds from the commit to every waiter and every stream
@@ -61,9 +62,10 @@ async def nodes(request: pytest.FixtureRequest, engine: AsyncEngine, redis: Redi
 
 
 @pytest.fixture
-async def changes(engine: AsyncEngine) -> tuple[Mover, list[Change]]:
+async def changes(request: pytest.FixtureRequest, engine: AsyncEngine) -> tuple[Mover, list[Change]]:
+    """Changes to come, of 150 jobs unless the test asks for another number."""
     mover = Mover(engine)
-    jobs = await mover.store(JOBS)
+    jobs = await mover.store(getattr(request, "param", SOME_JOBS))
     await mover.take()
     return mover, [Change(job) for job in jobs]
 
@@ -115,7 +117,7 @@ async def late_or_lost(changes: Sequence[Change]) -> list[tuple[Change, Seen]]:
     ]
 
 
-@pytest.mark.parametrize("nodes", [NO_COMPARISON], indirect=True)
+@pytest.mark.parametrize(("nodes", "changes"), [(NO_COMPARISON, JOBS)], indirect=True)
 async def test_at_whatever_point_of_a_change_a_client_arrives_it_needs_no_comparison_to_see_it(
     nodes: list[Node], changes: tuple[Mover, list[Change]]
 ) -> None:
@@ -139,7 +141,7 @@ async def test_who_read_before_a_change_and_is_answered_after_it_was_told_needs_
         await source.after_read.reached()
 
         await node.hub.publish(await mover.commit([change.job for change in all_changes], Status.SUCCEEDED))
-        await recorder.versions_told(JOBS)
+        await recorder.versions_told(SOME_JOBS)
         source.after_read.open()
 
         seen = [one for change in all_changes for one in await change.seen()]
@@ -154,10 +156,10 @@ async def test_with_redis_killed_and_restarted_in_the_middle_everybody_sees_the_
 ) -> None:
     mover, all_changes = changes
 
-    await carry_out_all(all_changes[:200], mover, nodes)
-    await asyncio.gather(redis.go_down(), carry_out_all(all_changes[200:300], mover, nodes))
-    await carry_out_all(all_changes[300:400], mover, nodes)
-    await asyncio.gather(redis.come_back(), carry_out_all(all_changes[400:], mover, nodes))
+    await carry_out_all(all_changes[:40], mover, nodes)
+    await asyncio.gather(redis.go_down(), carry_out_all(all_changes[40:80], mover, nodes))
+    await carry_out_all(all_changes[80:120], mover, nodes)
+    await asyncio.gather(redis.come_back(), carry_out_all(all_changes[120:], mover, nodes))
 
     assert await late_or_lost(all_changes) == []
 
@@ -168,11 +170,11 @@ async def test_with_redis_frozen_in_the_middle_everybody_sees_the_end(
 ) -> None:
     mover, all_changes = changes
 
-    await carry_out_all(all_changes[:200], mover, nodes)
+    await carry_out_all(all_changes[:50], mover, nodes)
     redis.freeze()
-    await carry_out_all(all_changes[200:300], mover, nodes)
+    await carry_out_all(all_changes[50:100], mover, nodes)
     redis.thaw()
-    await carry_out_all(all_changes[300:], mover, nodes)
+    await carry_out_all(all_changes[100:], mover, nodes)
 
     assert await late_or_lost(all_changes) == []
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +15,7 @@ from in_process import dying_publisher
 from in_process.carriers import RedisCarrier
 from in_process.crowd import Answered, Connection, answers, ask_all, until_held
 from in_process.moving import Mover
+from running.asking import asking
 from running.jobs import submit
 from running.service import Service, running_service
 
@@ -92,7 +92,7 @@ async def test_redis_killed_and_restarted_in_the_middle_keeps_the_end_from_nobod
     complete: Service, redis: RedisCarrier
 ) -> None:
     one_by_one = [f"in_progress {3 + number * 0.04:.2f}s @50%, succeeded" for number in range(JOBS)]
-    async with httpx.AsyncClient(base_url=complete.url, trust_env=False, timeout=20) as client:
+    async with asking(complete.url) as client:
         jobs = await asyncio.gather(*(submit(client, script, items=1) for script in one_by_one))
     connections = await hold(complete, [job["id"] for job in jobs])
     answering = [asyncio.create_task(connection.answered()) for connection in connections]

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import httpx
 
+from running.planted import MODEL
+
 Job = dict[str, Any]
 
 # The course of a simulated batch, in statuses; the service's own lie around it.
@@ -23,7 +25,7 @@ def batch(items: int = 2, *, script: str | None = None, **options: Any) -> dict[
     """The body of a submit: so many requests, and a script for the simulator."""
     if script is not None:
         options["metadata"] = {**options.get("metadata", {}), "simulator": script}
-    requests = [{"custom_id": f"item-{number}", "body": {"model": "made-up"}} for number in range(items)]
+    requests = [{"custom_id": f"item-{number}", "body": {"model": MODEL}} for number in range(items)]
     return {"requests": requests, **options}
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from running.asking import search_answer
+
 WITHIN = 10.0  # seconds; far above what any answer here takes
 
 
@@ -57,6 +59,7 @@ class RawConnection:
             headers = dict(_field(line) for line in lines[1:] if line)
             bodiless = head or lines[0].split()[1] in {"100", "204", "304"}
             body = b"" if bodiless else await self._body(headers)
+            search_answer(headers, body.decode("latin-1"), "a raw request")
             return RawAnswer(int(lines[0].split()[1]), headers, body)
 
     async def rest(self) -> bytes:

@@ -13,8 +13,9 @@ import httpx
 
 from polling_api.metrics import SHARED_FOLDER
 from running.child import Child
+from running.planted import MASTER_KEY, UPSTREAM_KEY
+from running.witness import write_down
 
-MASTER_KEY: Final = "made-up-for-tests-alone"
 READY_WITHIN = 45.0  # seconds; on a busy machine an interpreter alone takes some
 ASK_EVERY = 0.05  # seconds between two looks whether a process is ready
 
@@ -40,12 +41,14 @@ class Service:
         workers: those that serve HTTP, one address each.
         monitors: those that look after jobs.
         simulator: the upstream.
+        folder: where their logs are.
     """
 
-    def __init__(self, workers: Sequence[Child], monitors: Sequence[Child], simulator: Child) -> None:
+    def __init__(self, workers: Sequence[Child], monitors: Sequence[Child], simulator: Child, folder: Path) -> None:
         self.workers = list(workers)
         self.monitors = list(monitors)
         self.simulator = simulator
+        self._folder = folder
 
     @classmethod
     async def start(
@@ -95,7 +98,7 @@ class Service:
         alone = {**inherited, **_named(settings)}
         simulator = Child("simulator", "simulator", alone, folder / "simulator.log", port=0)
         simulator.bind()  # the others are told its address
-        upstream = {"upstream_url": f"{simulator.url}/v1", "upstream_api_key": "made-up"}
+        upstream = {"upstream_url": f"{simulator.url}/v1", "upstream_api_key": UPSTREAM_KEY}
         environment = {**inherited, **_named({**upstream, **settings})}
 
         def child(name: str, command: str, port: int | None) -> Child:
@@ -105,6 +108,7 @@ class Service:
             [child(f"worker-{number}", "worker", 0) for number in range(1, workers + 1)],
             [child("monitor", "monitor", None) for _ in range(monitors)],
             simulator,
+            folder,
         )
 
     @property
@@ -150,7 +154,9 @@ class Service:
                 await _until_ready(child, address, client)
 
     async def stop(self) -> None:
-        """End every process, in good order where it still can."""
+        """End every process, in good order where it still can, and keep what it showed to be searched for secrets."""
+        database_url = self.workers[0].environment["POLLING_DATABASE_URL"]
+        await write_down(self.children, database_url, self._folder)
         await asyncio.gather(*(child.stop() for child in [*self.workers, *self.monitors]))
         await self.simulator.stop()
 

@@ -17,7 +17,8 @@ from polling_api.signing.vault import Vault, new_secret
 from polling_api.store import clients
 from polling_api.store.engine import driver_url
 from polling_api.store.key_rows import NewKey
-from running.service import MASTER_KEY
+from running.asking import asking
+from running.planted import MASTER_KEY, PLANTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ async def new_client(database_url: str, name: str = "somebody") -> Credentials:
     entry = Entry(client_id=client_id, actor=OPERATOR, action="client.create")
     engine = create_async_engine(driver_url(database_url), poolclass=NullPool)
     await clients.create(engine, client_id, name, NewKey(key_id, sealed), entry=entry)
-    return Credentials(client_id, key_id, base64.b64encode(secret).decode())
+    return Credentials(client_id, key_id, PLANTED.plant("key's secret", base64.b64encode(secret).decode()))
 
 
 @asynccontextmanager
 async def signing_client(base_url: str, credentials: Credentials) -> AsyncGenerator[httpx.AsyncClient]:
     """Asks as a client that signs."""
-    async with httpx.AsyncClient(base_url=base_url, timeout=20, trust_env=False, auth=Signed(credentials)) as asking:
-        yield asking
+    async with asking(base_url, auth=Signed(credentials)) as client:
+        yield client

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx
 
+from running.asking import asking
 from running.jobs import Job
 
 ACCESS_TOKENS: Final = "/api/v1/access-tokens"
@@ -35,8 +36,8 @@ def bearing(token: str) -> dict[str, str]:
 @asynccontextmanager
 async def bearer(base_url: str, token: str) -> AsyncGenerator[httpx.AsyncClient]:
     """Asks as the bearer of a token."""
-    async with httpx.AsyncClient(base_url=base_url, headers=bearing(token), timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(base_url, headers=bearing(token)) as client:
+        yield client
 
 
 def simple(job: Job) -> Job:

@@ -18,6 +18,7 @@ from polling_api.embedded.errors import EmbeddedError
 from polling_api.embedded.folders import FolderLock
 
 _KEEPER = Path(__file__).with_name("keeper.py")
+_SETTINGS = "POLLING_"
 _KEEPER_MARGIN = 2.0  # seconds beyond the server's own time to end; then the keeper itself hangs
 _LOOK_EVERY = 0.02  # seconds between two looks whether a starting server answers
 
@@ -113,6 +114,9 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd="/",
+                # Settings are none of theirs, secrets least of all: who is let into a Postgres as its superuser can
+                # have it read its own environment.
+                env={name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
                 start_new_session=True,
             )
         self._lifeline_cut = False

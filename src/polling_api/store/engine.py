@@ -50,6 +50,7 @@ def connect(
         max_overflow=max_overflow,
         pool_timeout=pool_timeout,
         pool_recycle=RECYCLE_AFTER,
+        hide_parameters=True,  # an error would repeat them: what clients sent, and sealed secrets
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": statement_timeout + GRACE,

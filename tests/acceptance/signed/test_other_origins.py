@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 
+from running.asking import asking
 from running.forging import Wire, port_of, signed
 from running.jobs import SET, batch, quiet_job
 from running.raw import RawAnswer
@@ -53,8 +54,8 @@ async def shared(postgres_url: str, redis_url: str, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 async def client(shared: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url, timeout=20, trust_env=False) as asking:
-        yield asking
+    async with asking(shared.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

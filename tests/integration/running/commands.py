@@ -1,6 +1,7 @@
 """The command line, run as a user runs it: in processes of its own, with nothing set but what a test sets."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -100,9 +101,11 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> str:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    """A port that was free a moment ago, and none of those that systems give to whoever asks for any."""
+    while True:
+        port = random.randrange(10_000, 32_000)  # noqa: S311 - so that two runs at once hardly ever pick the same
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
 def until(condition: Callable[[], bool], within: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.integration.running.commands import Command
+from tests.integration.running.commands import Command, arguments_of
 
 from polling_api.supervisor.master_key import kept_master_key
 
@@ -28,6 +28,15 @@ def test_keys_that_are_set_are_taken_instead(start: Start, folder: Path) -> None
 
     assert serve.child("worker").environ()["POLLING_MASTER_KEYS"] == "made-up-for-tests-alone"
     assert not (folder / ".polling-api" / "master.key").exists()
+
+
+def test_the_embedded_servers_are_told_no_setting(start: Start) -> None:
+    serve = start("serve", "--no-monitor", master_keys="made-up-for-tests-alone").until_ready()
+
+    servers = [process for process in serve.family() if "polling_api" not in arguments_of(process)]
+
+    assert {process.name() for process in servers} >= {"postgres", "redis-server"}
+    assert [name for process in servers for name in process.environ() if name.startswith("POLLING_")] == []
 
 
 def test_with_an_outer_database_and_no_key_serve_says_what_to_do(start: Start, folder: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from in_process.carriers import RedisCarrier
 from in_process.crowd import Poller
 from polling_api.store.engine import statements
+from running.asking import asking
 from running.jobs import quiet_job
 from running.service import Service, running_service
 
@@ -90,7 +90,7 @@ async def till(postgres_url: str, engine: AsyncEngine, redis: RedisCarrier, tmp_
             folder=tmp_path,
             settings={"monitor_interval": "30", "log_level": "info"},
         ) as service,
-        httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=20) as client,
+        asking(service.url) as client,
     ):
         active = await asyncio.gather(*(quiet_job(client) for _ in range(JOBS)))
         yield Till(engine, redis, service, [answer.json()["links"]["self"] for answer in active])

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -12,11 +13,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import Job, new_job_id
 from polling_api.errors import Unavailable
+from polling_api.logs import mask
 from polling_api.store import jobs, leases
 from polling_api.store.engine import connect, driver_url, statements, transaction
 from polling_api.store.jobs import NewJob, NewRequest
@@ -24,6 +26,7 @@ from polling_api.store.jobs import NewJob, NewRequest
 Submit = Callable[..., Awaitable[Job]]
 Sql = Callable[..., Awaitable[Any]]
 
+GIVEN = "a body; it's \"nobody's\" business"
 MOMENTS = 40  # a submit waits some 20 times, a first one more for its connection
 OPEN_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity
@@ -259,3 +262,22 @@ async def cut_off_then_submit(engine: AsyncEngine, moment: int) -> bool:
     job = (await jobs.create(engine, batch(1), [NewRequest("a", "{}")])).job
     await engine.dispose()
     return job.id in await jobs.read(engine, [job.id])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT CAST(:given AS integer)",
+        "SELECT CAST(CAST(:given AS text) AS integer)",
+        "INSERT INTO purges (job_id) VALUES (CAST(:given AS text)), (:given)",
+        "SELECT nothing FROM purges WHERE job_id = :given",
+    ],
+)
+async def test_what_a_statement_was_given_is_not_in_the_log_of_its_error(engine: AsyncEngine, statement: str) -> None:
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as raised:
+            await connection.execute(text(statement), {"given": GIVEN})
+
+    told = mask("".join(traceback.format_exception(raised.value)))
+    assert GIVEN not in told
+    assert "[SQL: " in told, "which statement it was stays readable"

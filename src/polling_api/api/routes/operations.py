@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from polling_api.api import documents
 from polling_api.api.held import Holding
+from polling_api.logs import mask
 from polling_api.metrics import whole
 
 CHECK_WITHIN = 1.0  # seconds; load balancers give up after a few
@@ -68,7 +69,7 @@ async def _state(check: Check) -> dict[str, Any]:
         return {"status": "down", "reason": f"no answer within {CHECK_WITHIN:g} s"}
     error = checking.exception()
     if error is not None:
-        return {"status": "down", "reason": str(error) or type(error).__name__}
+        return {"status": "down", "reason": mask(str(error)) or type(error).__name__}
     return {"status": "ok"}
 
 

@@ -1,40 +1,23 @@
-"""Structured logs: one set-up for our own lines and those of libraries, and no secret in any of them.
+"""Logging, set up once for each process.
 
 Lines carry what `structlog.contextvars` holds, the correlation id above all. They go to standard error.
 """
 
 import logging
-import re
 import sys
-from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-MASK = "***"
+from polling_api.logs.masking import mask_secrets
 
 # Libraries that log through the standard library: their own handlers would write each line twice, unmasked.
 _NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "alembic": logging.WARNING}
 _WITH_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
-_SECRET_NAME = re.compile(r"(?:^|_)(?:token|secret|password|authorization|api_key|cookie|signature)$", re.IGNORECASE)
-_SECRETS = re.compile(
-    r"(?P<before>"
-    r"[?&;\s](?:access_token|token|password|api_key)="  # of a query or a connection string
-    r"|\b(?:Bearer|Basic)\s+"  # of an Authorization header (RFC 6750, RFC 7617)
-    r"|://[^\s:/?#@]*:(?=[^\s/?#]*@)"  # the password of an address (RFC 3986, section 3.2.1)
-    r")[^\s&;'\"@]+"
-    r"|\b(?:whsec_|sk-)[\w+/=-]{8,}"  # secrets that say by themselves what they are
-    r"|pat_[\w.=-]{20,}"  # and our access tokens, wherever somebody has put one: into a path, say
-    r"|(?<==):[\w+/]{40,}={0,2}:",  # of a Signature field (RFC 9421)
-    re.IGNORECASE,
-)
-
-
-def mask(text: str) -> str:
-    """Replace tokens, passwords and keys in a text; what they belong to stays readable."""
-    return _SECRETS.sub(lambda found: f"{found['before'] or ''}{MASK}", text)
+_log = structlog.get_logger("polling_api")
 
 
 def configure(style: Literal["auto", "json", "console"] = "auto", level: str = "info") -> None:
@@ -67,33 +50,21 @@ def configure(style: Literal["auto", "json", "console"] = "auto", level: str = "
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    sys.excepthook = _tell_uncaught
 
 
-def mask_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor that masks secrets in all values of an event, however deep."""
-    return {name: _masked(name, value) for name, value in event.items()}
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends the process is logged like all else: Python itself would write it unmasked."""
+    if issubclass(kind, Exception):
+        _log.critical("the process ends by an error", exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _without_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Uvicorn brings each message twice, the second time with a terminal's escape codes."""
     event.pop("color_message", None)
     return event
-
-
-def _masked(name: str, value: Any) -> Any:
-    match value:
-        case str() if _SECRET_NAME.search(name):
-            return MASK
-        case str():
-            return mask(value)
-        case Mapping():
-            return {str(key): _masked(str(key), item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        case list() | tuple():
-            return [_masked(name, item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        case None | bool() | int() | float():
-            return value
-        case _:  # errors above all: what a driver says of an address may hold its password
-            return mask(str(value))
 
 
 def _shared() -> list[Processor]:
