@@ -101,6 +101,7 @@ async def measured(asker: Asker, operations: Sequence[Operation], cold: list[str
     return found
 
 
+@pytest.mark.timeout(300)  # thousands of requests, on a machine that may be busy with others
 async def test_nobody_can_tell_from_the_time_whether_there_is_such_a_job(
     operations: Sequence[Operation],
     client: httpx.AsyncClient,
