@@ -76,10 +76,16 @@ def _pointer(error: ErrorDetails, sent: Any) -> str:
     Of a value that may be one of several kinds Pydantic names the kind too, as if it were a member of it.
     """
     parts: list[str] = []
-    value = sent
     for part in error["loc"]:
-        there = part in value if isinstance(value, dict) else isinstance(part, int)
-        if there or error["type"] == "missing":
+        if error["type"] == "missing" or isinstance(part, int) or (isinstance(sent, dict) and part in sent):
             parts.append(str(part).replace("~", "~0").replace("/", "~1"))
-            value: Any = value[part] if there else None
+            sent = _member(sent, part)
     return "".join(f"/{part}" for part in parts)
+
+
+def _member(sent: Any, name: int | str) -> Any:
+    """A member or an item; None where there is none, as of one that is missing."""
+    try:
+        return sent[name]
+    except (LookupError, TypeError):
+        return None
