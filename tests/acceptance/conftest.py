@@ -12,6 +12,7 @@ from polling_api.embedded import Server
 from polling_api.store.engine import driver_url
 from running.jobs import Job, ended_job, quiet_job, read
 from running.openapi import Told, comparing
+from running.planted import leaks_of
 from running.service import Service, running_service
 from running.stored import Store
 
@@ -38,6 +39,8 @@ async def service(
         database_url, redis_url, folder=folder, workers=2, settings=settings, shared_figures=True
     ) as running:
         yield running
+    # Of all tests that ran: whatever they sent and were told, no secret of it is in anything that was written.
+    assert leaks_of(child.log for child in running.children) == {}
 
 
 @pytest.fixture(scope="session")

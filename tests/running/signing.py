@@ -17,6 +17,7 @@ from polling_api.signing.vault import Vault, new_secret
 from polling_api.store import clients
 from polling_api.store.engine import driver_url
 from polling_api.store.key_rows import NewKey
+from running.planted import plant
 from running.service import MASTER_KEY
 
 
@@ -27,6 +28,9 @@ class Credentials:
     client_id: str
     key_id: str
     secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        plant(self.secret)
 
 
 class Signed(httpx.Auth):
