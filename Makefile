@@ -40,6 +40,10 @@ serve: $(STAMP) ## the same parts without the demo, in the foreground
 test: $(STAMP) ## run all tests, on real servers of their own
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECONDS=N, FUZZ_SEED=N
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and compose.yaml are current and right
 	$(BIN)/ruff check .

@@ -18,14 +18,16 @@ MASK = "***"
 _NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "alembic": logging.WARNING}
 _WITH_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
-_SECRET_NAME = re.compile(r"(?:^|_)(?:token|secret|password|authorization|api_key|cookie)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(?:^|_)(?:token|secret|password|authorization|api_key|cookie|signature)$", re.IGNORECASE)
 _SECRETS = re.compile(
     r"(?P<before>"
     r"[?&;\s](?:access_token|token|password|api_key)="  # of a query or a connection string
     r"|\b(?:Bearer|Basic)\s+"  # of an Authorization header (RFC 6750, RFC 7617)
     r"|://[^\s:/?#@]*:(?=[^\s/?#]*@)"  # the password of an address (RFC 3986, section 3.2.1)
     r")[^\s&;'\"@]+"
-    r"|\b(?:whsec_|sk-)[\w+/=-]{8,}",  # secrets that say by themselves what they are
+    r"|\b(?:whsec_|sk-)[\w+/=-]{8,}"  # secrets that say by themselves what they are
+    r"|pat_[\w.=-]{20,}"  # and our access tokens, wherever somebody has put one: into a path, say
+    r"|(?<==):[\w+/]{40,}={0,2}:",  # of a Signature field (RFC 9421)
     re.IGNORECASE,
 )
 

@@ -19,6 +19,7 @@ from running.jobs import SET, batch
 # A job's whole life in a second or two, with every end there is; and one that only a cancel ends.
 SCRIPTS: Final = (
     "in_progress 0.1s @50%, succeeded",
+    "in_progress 1.2s @20%, in_progress 1.2s @40%, in_progress 1.2s @80%, succeeded",  # progress alone, a second apart
     "queued 0.2s, in_progress 0.6s @10%, in_progress 1.2s @60% fail=1, finalizing 0.2s, succeeded",
     "in_progress 0.4s @50%, in_progress 1.2s @90%, failed",
     "in_progress 0.3s @30% fail=1, expired",
@@ -125,7 +126,7 @@ class Clients(RuleBasedStateMachine):
         kind=validators,
         pick=picks,
         until=st.sampled_from(["change", "status", "terminal"]),
-        seconds=st.sampled_from([0, 1]),
+        seconds=st.integers(0, 2),
         in_query=st.booleans(),
     )
     def wait(

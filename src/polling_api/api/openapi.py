@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
+from polling_api.api.account_shapes import NewKeyDocument, NewTokenDocument, RotationDocument
 from polling_api.api.checked import CheckedRoute
 from polling_api.api.components import (
     codes_of,
@@ -36,7 +37,7 @@ Every error is a problem document (RFC 9457) whose `type` leads to a page about 
 """
 
 # Models that FastAPI does not describe by itself, or describes without the nulls in their examples.
-_MODELS = (ProblemDocument, SubmissionDocument, JobDocument)
+_MODELS = (ProblemDocument, SubmissionDocument, JobDocument, NewKeyDocument, RotationDocument, NewTokenDocument)
 # Refusals that every address has, and its server.
 _EVERYWHERE = (
     "bad_request",

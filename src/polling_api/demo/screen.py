@@ -58,8 +58,8 @@ def show_signing(console: Console, base: str, client: Path | None) -> None:
     """How a client signs its requests, with lines to paste."""
     if client is None:
         return
-    console.print(f"[bold]And sign these[/], as the client that was made for you; its key is kept in {client}")
-    for line in _lines_to_sign(base):
+    console.print("[bold]And sign these[/], as the client that was made for you")
+    for line in _lines_to_sign(base, client):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print()
 
@@ -124,10 +124,10 @@ def _lines_to_paste(base: str, path: str) -> list[str]:
     ]
 
 
-def _lines_to_sign(base: str) -> list[str]:
+def _lines_to_sign(base: str, client: Path) -> list[str]:
     whoami, tokens = f"{base}/api/v1/whoami", f"{base}/api/v1/access-tokens"
     body = '{"jobs":"all"}'
-    sign = f"{Path(sys.executable).parent / 'polling-api'} sign"
+    sign = f"{Path(sys.executable).parent / 'polling-api'} sign --client {client}"
     return [
         "# who am I?",
         f"{sign} GET {whoami} | curl -s -H @- {whoami}",
