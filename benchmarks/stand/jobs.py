@@ -56,9 +56,10 @@ async def quiet_job(url: str, base: str = "/api/v1/jobs", auth: httpx.Auth | Non
 
 async def _submitted(client: httpx.AsyncClient, base: str) -> str:
     """The path of a new job. On a busy machine nobody may be able to say in time whether a signature's nonce is new."""
+    answer = await client.post(base, json=BODY)
     for _ in range(TRIES):
-        answer = await client.post(base, json=BODY)
         if answer.is_success:
-            return answer.headers["location"]
+            break
         await asyncio.sleep(float(answer.headers.get("retry-after", 0)))
-    raise RuntimeError(f"The job is not taken: {answer.text}")
+        answer = await client.post(base, json=BODY)
+    return answer.raise_for_status().headers["location"]

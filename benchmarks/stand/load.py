@@ -62,10 +62,10 @@ async def load_once(server: psutil.Process, url: str, requests: Sequence[bytes])
 
 
 async def _clients(url: str, requests: Iterator[bytes], length: int) -> "list[_Client]":
-    address = urlsplit(url)
+    host, port = _address(url)
     clients = [_Client(requests, length) for _ in range(CONNECTIONS)]
     for client in clients:
-        await asyncio.get_running_loop().create_connection(lambda client=client: client, address.hostname, address.port)
+        await asyncio.get_running_loop().create_connection(lambda client=client: client, host, port)
     return clients
 
 
@@ -107,14 +107,18 @@ class _Client(asyncio.Protocol):
 
 
 async def _length_of_answer(url: str, request: bytes) -> int:
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    reader, writer = await asyncio.open_connection(*_address(url))
     writer.write(request)
     await writer.drain()
     head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
     return len(head) + int(fields.get(b"content-length", b"0"))
+
+
+def _address(url: str) -> tuple[str, int]:
+    address = urlsplit(url)
+    return address.hostname or "", address.port or 80
 
 
 def _used(server: psutil.Process) -> float:

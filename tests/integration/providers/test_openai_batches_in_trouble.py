@@ -128,7 +128,7 @@ async def test_a_download_is_opened_again(provider: OpenAIBatches, simulator: Ru
     [
         (30, 30, 30),
         (6, 6, 6),
-        (format_datetime(datetime.now(UTC) + timedelta(minutes=50), usegmt=True), 1800, 3000),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(minutes=50), usegmt=True), 1800, 3000, id="a date"),
     ],
 )
 async def test_a_long_wait_is_left_to_the_caller(
