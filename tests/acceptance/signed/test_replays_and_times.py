@@ -181,6 +181,21 @@ async def test_a_wait_of_a_key_that_is_revoked_meanwhile_is_not_answered_with_th
     assert b'"status":"succeeded"' not in answer.body
 
 
+async def test_a_submit_of_a_key_that_is_revoked_meanwhile_hears_that_it_was_stored_and_no_more(
+    client: httpx.AsyncClient, mortal_signer: httpx.AsyncClient, mortal: Credentials
+) -> None:
+    await until_figure(client, 0, "polling_held", transport="wait")
+    submitting = asyncio.create_task(
+        mortal_signer.post(f"{SIGNED_SET}?wait=20", json=batch(1, script="in_progress 3s, succeeded"))
+    )
+    await until_figure(client, 1, "polling_held", transport="wait")
+
+    await mortal_signer.delete(f"/api/v1/keys/{mortal.key_id}")
+    answer = await submitting
+
+    assert (answer.status_code, answer.json()["version"]) == (202, 1)
+
+
 async def test_a_signed_stream_ends_when_its_key_is_revoked(
     mortal_signer: httpx.AsyncClient, mortal: Credentials
 ) -> None:

@@ -106,9 +106,12 @@ class SubmitEndpoint:
             await send_whole(self._answer(created, Snapshot(job), wait and 0), send)
             return
         scope["polling.transport"] = "wait"
+        admission = admission_of(scope)
 
         def answer(present: Snapshot | None) -> Answer:
-            return self._answer(created, present or Snapshot(job), wait)
+            # Whoever's key has ended meanwhile hears that the job was stored, and nothing that came after.
+            known = present if admission.lapsed() is None else None
+            return self._answer(created, known or Snapshot(job), wait)
 
         held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
         try:
