@@ -9,7 +9,6 @@ import httpx
 import orjson
 import pytest
 
-from polling_api.domain.client import new_key_id
 from polling_api.signing.canonical import content_digest
 from running.forging import Wire, signed
 from running.jobs import SIGNED_SET, Job, batch
@@ -239,7 +238,7 @@ async def test_more_may_be_covered_and_holds_then(owner: Credentials, here: str,
 
 
 @pytest.mark.parametrize(
-    "key_id", [new_key_id(), "key_" + "0" * 32, "", "a", "key_" + "Z" * 32, "x" * 129, "' OR 1=1 --"]
+    "key_id", ["key_" + "5a" * 16, "key_" + "0" * 32, "", "a", "key_" + "Z" * 32, "x" * 129, "' OR 1=1 --"]
 )
 async def test_an_unknown_key_is_refused(here: str, owned: Job, owner: Credentials, key_id: str) -> None:
     unknown = replace(owner, key_id=key_id)
