@@ -47,6 +47,8 @@ OF_A_READ = {"job_id", "wait", "until", "prefer", "if-none-match", "if-modified-
 PARAMETERS: dict[tuple[str, str], set[str]] = {
     ("post", SET): {"wait", "prefer", "idempotency-key"},
     ("get", MANY_EVENTS): {"ids", "access_token", "last_event_id", "last-event-id"},
+    ("get", f"{SIGNED_SET}/events"): {"ids", "last_event_id", "last-event-id"},
+    ("get", f"{SIGNED_SET}/{{job_id}}/events"): {"job_id", "last_event_id", "last-event-id"},
     ("get", ONE): OF_A_READ,
     ("head", ONE): OF_A_READ,
     ("delete", ONE): {"job_id"},
