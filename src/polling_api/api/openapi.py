@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
 from polling_api.api.account_shapes import NewKeyDocument, NewTokenDocument, RotationDocument
+from polling_api.api.bearers import IN_QUERY
 from polling_api.api.checked import CheckedRoute
 from polling_api.api.components import (
     codes_of,
@@ -91,9 +92,10 @@ def document_of(app: FastAPI) -> dict[str, Any]:
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
         if (path, method.upper()) in security:
             operation["security"] = security[path, method.upper()]
-        for parameter in operation.get("parameters", ()):
+        parameters = [one for one in operation.get("parameters", ()) if _is_taken(one, operation)]
+        for parameter in parameters:
             _tell_what_can_be_sent(parameter)
-        operation["parameters"] = [*operation.get("parameters", ()), _CORRELATION]
+        operation["parameters"] = [*parameters, _CORRELATION]
     # A route's methods are a set, and come in another order in each process.
     document["paths"] = {path: dict(sorted(operations.items())) for path, operations in document["paths"].items()}
     _tell_schemas(document["components"]["schemas"])
@@ -148,6 +150,11 @@ def _with_our_refusals(responses: dict[str, Any], further: Iterable[str]) -> dic
 
 def _is_assumed(status: str, answer: dict[str, Any]) -> bool:
     return status == "422" and "application/json" in answer.get("content", {})
+
+
+def _is_taken(parameter: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Whether the operation has a use for it: a token in the query is refused where tokens let nobody in."""
+    return parameter["name"] != IN_QUERY or any("accessToken" in way for way in operation["security"])
 
 
 def _tell_what_can_be_sent(parameter: dict[str, Any]) -> None:
