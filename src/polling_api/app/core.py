@@ -67,6 +67,7 @@ class Core:
 
     async def close(self) -> None:
         """Write what waits to be recorded, and give back connections."""
+        await self.keyring.close()
         await self.refusals.flush(FLUSH_WITHIN)
         await self.audit.close()
         await self.hub.close()

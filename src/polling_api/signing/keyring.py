@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -109,7 +109,7 @@ class Keyring:
         return self._confirmed_at is None or self._clock() - self._confirmed_at > STALE_AFTER
 
     def used(self, key_id: str) -> None:
-        """Note that a key was used now; it is written within two minutes, unless the process ends before."""
+        """Note that a key was used now; it is written within two minutes, unless the process is killed before."""
         self._uses.note(key_id)
 
     def revoked(self, ids: Collection[str]) -> None:
@@ -130,6 +130,10 @@ class Keyring:
                 refresh.cancel()
             await asyncio.gather(*self._refreshing, return_exceptions=True)
 
+    async def close(self) -> None:
+        """Write when keys were used, at the process's end; what cannot be written soon is given up."""
+        await self._try_to(self._uses.flush)
+
     async def refresh(self) -> None:
         """Read anew when the keys in memory end, and which keys have ended.
 
@@ -149,7 +153,10 @@ class Keyring:
         self._confirmed_at = max(self._confirmed_at or asked_at, asked_at)
 
     async def _try_to_refresh(self) -> None:
-        for step in (self.refresh, self._uses.flush_if_due):
+        await self._try_to(self.refresh, self._uses.flush_if_due)
+
+    async def _try_to(self, *steps: Callable[[], Awaitable[None]]) -> None:
+        for step in steps:
             try:
                 async with asyncio.timeout(ANSWER_WITHIN):
                     await step()

@@ -295,6 +295,15 @@ async def test_uses_are_written_together_once_a_minute(
     assert all(about(at, datetime.now(UTC) - timedelta(seconds=61)) for at in after)
 
 
+async def test_uses_are_written_when_the_process_ends(engine: AsyncEngine, keyring: Keyring, key: Made) -> None:
+    keyring.used(key.id)
+
+    await keyring.close()
+
+    [row] = await keys.page(engine, key.row.client_id, after=None, limit=10)
+    assert about(row.last_used_at, datetime.now(UTC))
+
+
 async def test_uses_that_could_not_be_written_are_kept_for_the_next_time(
     engine: AsyncEngine, source: HeldKeys, clock: Clock, key: Made
 ) -> None:
