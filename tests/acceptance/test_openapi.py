@@ -56,6 +56,8 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
     ("get", HISTORY): {"job_id", "limit", "cursor"},
     ("get", EVENTS): {"job_id", "access_token", "last_event_id", "last-event-id"},
     ("get", RESULTS): {"job_id", "after", "limit"},
+    ("get", f"{SIGNED_SET}/events"): {"ids", "last_event_id", "last-event-id"},
+    ("get", f"{SIGNED_SET}/{{job_id}}/events"): {"job_id", "last_event_id", "last-event-id"},
     ("get", SIGNED_SET): {"status", "created_after", "limit", "cursor", "if-none-match"},
     ("get", "/api/v1/keys"): {"limit", "cursor"},
     ("delete", "/api/v1/keys/{key_id}"): {"key_id"},

@@ -90,10 +90,16 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     for path, method, operation in operations_of(document):
         operation["operationId"] = f"{method}_{operation['operationId'].rsplit('_', 1)[0]}"
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
+<<<<<<< HEAD
         ways_in = security.get((path, method.upper()))
         if ways_in is not None:
             operation["security"] = ways_in
         parameters = [one for one in operation.get("parameters", ()) if _is_taken(one, ways_in or ())]
+=======
+        if (path, method.upper()) in security:
+            operation["security"] = security[path, method.upper()]
+        parameters = [one for one in operation.get("parameters", ()) if _is_taken(one, operation)]
+>>>>>>> review4
         for parameter in parameters:
             _tell_what_can_be_sent(parameter)
         operation["parameters"] = [*parameters, _CORRELATION]
@@ -153,9 +159,15 @@ def _is_assumed(status: str, answer: dict[str, Any]) -> bool:
     return status == "422" and "application/json" in answer.get("content", {})
 
 
+<<<<<<< HEAD
 def _is_taken(parameter: dict[str, Any], ways_in: Iterable[dict[str, list[str]]]) -> bool:
     """Both sets have the same routes; a token in the query is refused where no token lets anybody in."""
     return parameter["name"] != IN_QUERY or any("accessToken" in way for way in ways_in)
+=======
+def _is_taken(parameter: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Whether the operation has a use for it: a token in the query is refused where tokens let nobody in."""
+    return parameter["name"] != IN_QUERY or any("accessToken" in way for way in operation["security"])
+>>>>>>> review4
 
 
 def _tell_what_can_be_sent(parameter: dict[str, Any]) -> None:

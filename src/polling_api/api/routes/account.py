@@ -138,7 +138,9 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
     async def list_jobs(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         status: Annotated[
-            list[str] | None, Query(description="Only in these statuses; repeated, or divided by commas.")
+            # With the others it stays below the number of parameters that any request may have.
+            list[str] | None,
+            Query(max_length=16, description="Only in these statuses; repeated, or divided by commas."),
         ] = None,
         created_after: Annotated[
             str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])
