@@ -41,6 +41,10 @@ serve: $(STAMP) ## the same parts without the demo, in the foreground
 test: $(STAMP) ## run all tests, two files at a time, on real servers of their own; ARGS="-n 0 -x tests/unit" picks
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECONDS=N, FUZZ_SEED=N
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and compose.yaml are current and right
 	$(BIN)/ruff check .

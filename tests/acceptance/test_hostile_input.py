@@ -72,6 +72,17 @@ REFUSED: dict[str, tuple[str, list[str], int, str]] = {
     "a wait of 5,000 digits": (f"GET {SET}/{ID}?wait={'9' * 5000}", [], 422, "invalid_request"),
     "a limit of 5,000 digits": (f"GET {SET}/{ID}/results?limit={'9' * 5000}", [], 422, "invalid_request"),
     "many parameters": (f"GET {SET}/{ID}?{'a&' * 1000}", [], 400, "bad_request"),
+    "two Hosts": (f"GET {SET}/{ID}", ["Host: localhost", "Host: localhost"], 400, "bad_request"),
+    "many header fields": (f"GET {SET}/{ID}", [f"X-{n}: {'x' * 100}" for n in range(400)], 431, "headers_too_large"),
+    "a length and chunks": (
+        f"POST {SET}",
+        ["Content-Length: 4", "Transfer-Encoding: chunked"],
+        400,
+        "bad_request",
+    ),
+    "chunks that are not last": (f"POST {SET}", ["Transfer-Encoding: chunked, gzip"], 400, "bad_request"),
+    "another transfer coding": (f"POST {SET}", ["Transfer-Encoding: gzip, chunked"], 501, "not_implemented"),
+    "a method that nobody knows": (f"BREW {SET}", [], 501, "not_implemented"),
     "many cookies": (f"GET {SET}/{ID}", [f"Cookie: {'x' * 33 * KIB}"], 431, "headers_too_large"),
     "a long address": (f"GET {SET}/{'x' * 17 * KIB}", [], 414, "target_too_long"),
 }
@@ -215,6 +226,21 @@ async def test_a_submit_that_is_refused_by_its_head_can_be_read_while_the_body_i
 
     assert_is_problem(answer, 415, "unsupported_media_type")
     assert (answer.headers["connection"], rest) == ("close", b"")
+
+
+async def test_chunks_that_are_none_are_told_and_store_nothing(client: httpx.AsyncClient, port: int) -> None:
+    before = await stored(client)
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+    whole = REQUESTS % b"{}"
+
+    answers = [
+        await ask(port, head % (SET.encode(), JSON) + chunks)
+        for chunks in (b"0x%x\r\n%s\r\n0\r\n\r\n" % (len(whole), whole), b"-1\r\n" + whole, b"1\r\n" + whole)
+    ]
+
+    for answer in answers:
+        assert_is_problem(answer, 400, "bad_request")
+    assert await stored(client) == before
 
 
 async def test_a_hundred_slow_clients_keep_nobody_else_waiting(client: httpx.AsyncClient, port: int) -> None:

@@ -16,14 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faults.monitor_process import MonitorProcess
 from polling_api.domain.job import Job, Progress, Status, new_job_id
 from polling_api.providers.simulator.app import create_simulator
-from polling_api.store import jobs, results
+from polling_api.store import endings, jobs, results
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
 
 LEASE = 1.0  # seconds
+QUICK = "in_progress 0.1s @50%, succeeded @100% fail=1"
+LONG = "in_progress 600s @50%, succeeded"
 
 Monitor = Callable[..., AbstractAsyncContextManager[MonitorProcess]]
-Submit = Callable[[], Awaitable[str]]
+Submit = Callable[..., Awaitable[str]]
 Ended = Callable[[str], Awaitable[Job]]
 Batches = Callable[[], Awaitable[dict[str, int]]]
 
@@ -71,19 +73,19 @@ def monitor(postgres_url: str, simulator: str) -> Monitor:
 
 @pytest.fixture
 async def submit(engine: AsyncEngine) -> Submit:
-    """Store a job of three items that its provider does in a moment; no other is left."""
+    """Store a job of three items, which its provider does in a moment if not told otherwise; no other is left."""
     async with transaction(engine) as connection:
         await connection.execute(text("TRUNCATE jobs, requests, results, transitions"))
 
-    async def store() -> str:
+    async def store(script: str = QUICK, expires_in: float | None = None) -> str:
         new = NewJob(
             id=new_job_id(),
             client_id=None,
             provider="simulator",
             endpoint="/v1/chat/completions",
-            metadata={"simulator": "in_progress 0.1s @50%, succeeded @100% fail=1"},
+            metadata={"simulator": script},
             total=3,
-            expires_in=None,
+            expires_in=expires_in,
             poll_after=1,
         )
         requests = [NewRequest(f"item-{n}", '{"model":"small","messages":[]}') for n in range(3)]
@@ -103,6 +105,13 @@ def ended(engine: AsyncEngine) -> Ended:
         return job
 
     return wait
+
+
+async def running(engine: AsyncEngine, job_id: str) -> None:
+    """Wait until a job's progress was seen, so that it has a batch with something done."""
+    async with asyncio.timeout(15):
+        while (await jobs.read(engine, [job_id]))[job_id].progress.completed == 0:  # noqa: ASYNC110 - outside
+            await asyncio.sleep(0.02)
 
 
 async def paused(process: MonitorProcess) -> None:
@@ -155,6 +164,43 @@ async def test_a_monitor_killed_at_any_point_costs_neither_a_second_batch_nor_an
     assert job.status is Status.SUCCEEDED
     assert job.progress == Progress(total=3, completed=2, failed=1)
     assert sum((await results.tally(engine, job_id)).values()) == 3
+    assert (await batches())[job_id] == 1
+    assert await transitions(engine, job_id) == list(range(1, job.version + 1))
+
+
+@pytest.mark.parametrize("point", ["begun Cancel", "done Cancel", "begun Fetch"])
+async def test_a_monitor_killed_at_any_point_of_a_cancel_leaves_the_job_cancelled_with_all_its_items(
+    engine: AsyncEngine, monitor: Monitor, submit: Submit, ended: Ended, batches: Batches, point: str
+) -> None:
+    job_id = await submit(LONG)
+    async with monitor(point) as first:
+        await running(engine, job_id)
+        await endings.cancel(engine, job_id, results_keep=3600)
+        assert await first.ended(within=20) == -signal.SIGKILL
+
+    async with monitor():
+        job = await ended(job_id)
+
+    assert (job.status, job.progress) == (Status.CANCELLED, Progress(total=3, completed=1, cancelled=2))
+    assert (await batches())[job_id] == 1
+    assert await transitions(engine, job_id) == list(range(1, job.version + 1))
+
+
+@pytest.mark.parametrize("point", ["begun Cancel", "begun Fetch"])
+async def test_a_monitor_killed_at_any_point_after_a_job_s_deadline_leaves_it_expired_with_what_was_done(
+    engine: AsyncEngine, monitor: Monitor, submit: Submit, ended: Ended, batches: Batches, point: str
+) -> None:
+    job_id = await submit(LONG, expires_in=3600)
+    async with monitor(point) as first:
+        await running(engine, job_id)
+        async with transaction(engine) as connection:
+            await connection.execute(text("UPDATE jobs SET deadline_at = clock_timestamp()"))
+        assert await first.ended(within=20) == -signal.SIGKILL
+
+    async with monitor():
+        job = await ended(job_id)
+
+    assert (job.status, job.progress) == (Status.EXPIRED, Progress(total=3, completed=1, expired=2))
     assert (await batches())[job_id] == 1
     assert await transitions(engine, job_id) == list(range(1, job.version + 1))
 

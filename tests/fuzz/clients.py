@@ -16,9 +16,15 @@ from fuzz.contract import Asked, Job, JobModel, version_of
 from fuzz.streams import NOT_THERE, OpenStream
 from running.jobs import SET, batch
 
+# Progress alone, which makes a version a second at most.
+PROGRESS: Final = (
+    "in_progress 1.1s @20%, in_progress 1.1s @40%, in_progress 1.1s @60%, in_progress 1.1s @80%, succeeded"
+)
 # A job's whole life in a second or two, with every end there is; and one that only a cancel ends.
 SCRIPTS: Final = (
     "in_progress 0.1s @50%, succeeded",
+    PROGRESS,
+    PROGRESS,
     "queued 0.2s, in_progress 0.6s @10%, in_progress 1.2s @60% fail=1, finalizing 0.2s, succeeded",
     "in_progress 0.4s @50%, in_progress 1.2s @90%, failed",
     "in_progress 0.3s @30% fail=1, expired",
@@ -66,7 +72,7 @@ class Clients(RuleBasedStateMachine):
 
     # Submits
 
-    @rule(target=jobs, node=nodes, script=st.sampled_from(SCRIPTS), items=st.integers(1, 5))
+    @rule(target=jobs, node=nodes, script=st.sampled_from(SCRIPTS), items=st.sampled_from([1, 2, 5, 5]))
     def submit(self, node: int, script: str, items: int) -> JobModel:
         key, body = str(uuid4()), batch(items, script=script)
         answered = self._submit(node, key, body)
@@ -122,10 +128,10 @@ class Clients(RuleBasedStateMachine):
     @rule(
         node=nodes,
         model=jobs,
-        kind=validators,
+        kind=st.just("current") | validators,
         pick=picks,
-        until=st.sampled_from(["change", "status", "terminal"]),
-        seconds=st.sampled_from([0, 1]),
+        until=st.sampled_from(["change", "status", "status", "terminal"]),
+        seconds=st.integers(0, 2),
         in_query=st.booleans(),
     )
     def wait(

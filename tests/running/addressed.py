@@ -9,6 +9,7 @@ import httpx
 import orjson
 
 from running.jobs import SET
+from running.openapi import resolved
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _KINDS = {"job_id", "key_id"}
@@ -66,8 +67,12 @@ def paged(document: Mapping[str, Any]) -> list[str]:
     return [
         path
         for path, operations in document["paths"].items()
-        if any(one["name"] == "cursor" for one in operations.get("get", {}).get("parameters", ()))
+        if any(one["name"] == "cursor" for one in _parameters(document, operations.get("get", {})))
     ]
+
+
+def _parameters(document: Mapping[str, Any], operation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [resolved(dict(document), one) for one in operation.get("parameters", ())]
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
@@ -75,7 +80,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
         for method, operation in operations.items():
             named = set(_PARAMETER.findall(path)) - _ABOUT_NOBODY
             assert named <= _KINDS, f"{method} {path} names {named - _KINDS}: add it here"
-            queried = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+            queried = {one["name"] for one in _parameters(document, operation) if one["in"] == "query"}
             for kind in named:
                 yield Operation(method.upper(), path, kind, "path")
             if "ids" in queried:

@@ -47,14 +47,14 @@ class RawConnection:
         async with asyncio.timeout(WITHIN):
             await self._writer.drain()
 
-    async def answer(self, *, head: bool = False) -> RawAnswer:
+    async def answer(self, *, head: bool = False, within: float = WITHIN) -> RawAnswer:
         """Read the next answer to its end; that of a `HEAD` has no body.
 
         Raises:
             IncompleteReadError: the connection ended before it.
-            TimeoutError: it did not come within 10 s.
+            TimeoutError: it did not come within so many seconds.
         """
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(within):
             lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = dict(_field(line) for line in lines[1:] if line)
             bodiless = head or lines[0].split()[1] in {"100", "204", "304"}

@@ -27,9 +27,13 @@ class Store:
         self._engine = create_async_engine(driver_url(database_url), poolclass=NullPool)
 
     async def submitted(self) -> Stored:
-        """Count what submits leave behind; transitions only of first versions, which no monitor makes."""
+        """Count what submits leave behind; transitions only of first versions, which no monitor makes.
+
+        Requests that wait to be deleted are gone: they vanish when a monitor comes to them.
+        """
         statement = text(
-            "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM requests),"
+            "SELECT (SELECT count(*) FROM jobs),"
+            " (SELECT count(*) FROM requests WHERE job_id NOT IN (SELECT job_id FROM purges)),"
             " (SELECT count(*) FROM transitions WHERE version = 1)"
         )
         async with self._engine.connect() as connection:

@@ -26,6 +26,7 @@ from polling_api.monitor.decision import (
     no_more_tries,
     not_ours,
     tells_more_than_the_end,
+    time_to_fetch,
     wait_after,
 )
 from polling_api.providers.protocol import Batch, ProviderError, Unanswered, UnknownBatch
@@ -54,7 +55,7 @@ def claimed(status: Status = Status.IN_PROGRESS, **changes: object) -> Claimed:
         attempts=0,
         taken_over=False,
         cancel_requested=False,
-        deadline_passed=False,
+        until_deadline=None,
         age=3600,
         now=NOW,
     )
@@ -62,7 +63,7 @@ def claimed(status: Status = Status.IN_PROGRESS, **changes: object) -> Claimed:
 
 
 def past_deadline(seconds: float, status: Status = Status.IN_PROGRESS, **changes: object) -> Claimed:
-    made = claimed(status, deadline_passed=True, **changes)
+    made = claimed(status, until_deadline=-seconds, **changes)
     return replace(made, job=replace(made.job, expires_at=NOW - timedelta(seconds=seconds)))
 
 
@@ -115,6 +116,23 @@ def test_a_wanted_cancel_goes_upstream_at_each_look_until_it_is_confirmed() -> N
     assert (status_after(first), first.errand) == (Status.CANCELLING, Cancel("batch_1"))
     assert (status_after(again), again.errand) == (None, Cancel("batch_1"))
     assert (status_after(confirmed), confirmed.errand) == (None, None)
+
+
+def test_the_next_look_is_at_the_deadline_if_that_comes_first() -> None:
+    waits = {left: look(claimed(until_deadline=left), batch(Status.IN_PROGRESS)).wait for left in (2.5, 30.0, 3600.0)}
+
+    assert waits == {2.5: 2.5, 30.0: 30, 3600.0: 30}
+    assert look(past_deadline(1, Status.FINALIZING), batch(Status.CANCELLING)).wait == 30
+
+
+@pytest.mark.parametrize(
+    ("until_deadline", "seconds"),
+    [(None, 7200), (86_400, 7200), (60, 660), (-1, 599), (-599, 1), (-600, 600), (-86_400, 600)],
+)
+def test_results_are_fetched_until_ten_minutes_after_the_deadline_by_a_late_monitor_for_as_long(
+    until_deadline: float | None, seconds: float
+) -> None:
+    assert time_to_fetch(claimed(until_deadline=until_deadline), PATIENCE, most=7200) == seconds
 
 
 def test_a_passed_deadline_is_told_and_has_the_batch_cancelled() -> None:

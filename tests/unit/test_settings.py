@@ -1,5 +1,6 @@
 import pytest
 
+from polling_api.monitor.decision import Patience
 from polling_api.settings import Settings
 
 
@@ -33,3 +34,30 @@ def test_master_keys_are_listed_with_commas_or_as_json(written: str) -> None:
         "second-master-key-of-two",
     ]
     assert "master-key" not in repr(settings)
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_wait", 30),
+        ("keepalive_every", 15),
+        ("idempotency_keep", DAY),
+        ("results_keep", 30 * DAY),
+        ("jobs_keep", 90 * DAY),
+        ("max_requests", 50_000),
+        ("max_json_bytes", 4 * 1024 * 1024),
+        ("anonymous_batch_bytes", 4 * 1024 * 1024),
+        ("max_line_bytes", 1024 * 1024),
+        ("max_batch_bytes", 200 * 1024 * 1024),
+        ("monitor_interval", 30),
+    ],
+)
+def test_the_figures_of_the_contract_are_the_defaults(name: str, value: float) -> None:
+    assert Settings.model_fields[name].default == value
+
+
+def test_partial_results_are_fetched_for_ten_minutes_after_a_job_s_own_deadline() -> None:
+    assert Patience(interval=30).after_deadline == 600

@@ -4,6 +4,7 @@ import json
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from polling_api.api.negotiation import JSON
@@ -27,11 +28,11 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     if body and request.headers.get("content-type", "").split(";")[0].strip().lower() != JSON:
         raise Unsupported(f"The body is sent as {JSON}.")
     body = body or b"{}"
-    _require_json(body)
+    sent = _parsed(body)
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        broken = [FieldError("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in error.errors()]
+        broken = [FieldError(_pointer(one, sent), one["msg"]) for one in error.errors()]
         raise Invalid(f"{broken[0].pointer or 'the body'}: {broken[0].message}.", errors=broken) from None
 
 
@@ -47,10 +48,10 @@ async def _collected(request: Request) -> bytes:
     return bytes(body)
 
 
-def _require_json(body: bytes) -> None:
-    """Refuse what the model's parser would let pass: names that stand twice, numbers that are none."""
+def _parsed(body: bytes) -> Any:
+    """What a body holds; what the model's parser would let pass is refused: doubled names, numbers that are none."""
     try:
-        json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         # Of the parser's own words only those that say where: it repeats what it cannot read.
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
@@ -67,3 +68,24 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
+
+
+def _pointer(error: ErrorDetails, sent: Any) -> str:
+    """Where in the body a rule is broken (JSON Pointer, RFC 6901).
+
+    Of a value that may be one of several kinds Pydantic names the kind too, as if it were a member of it.
+    """
+    parts: list[str] = []
+    for part in error["loc"]:
+        if error["type"] == "missing" or isinstance(part, int) or (isinstance(sent, dict) and part in sent):
+            parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+            sent = _member(sent, part)
+    return "".join(f"/{part}" for part in parts)
+
+
+def _member(sent: Any, name: int | str) -> Any:
+    """A member or an item; None where there is none, as of one that is missing."""
+    try:
+        return sent[name]
+    except (LookupError, TypeError):
+        return None

@@ -15,6 +15,12 @@ _TAG = 'W/"4-6a1f0c2b9d3e5f78"'
 _SOME_ID = "6f1c0a7be2d94c3b8a5d1e0f7c6b5a49"
 # Problems that say when to ask again.
 _MAY_PASS = frozenset({"results_not_ready", "idempotency_in_progress"})
+# Problems that say which credentials would do.
+_CHALLENGES = {
+    "invalid_token": ("WWW-Authenticate",),
+    "invalid_signature": ("WWW-Authenticate", "Accept-Signature"),
+    "insufficient_scope": ("WWW-Authenticate",),
+}
 _ALWAYS_MAY_PASS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _DATE = "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$"
 
@@ -63,6 +69,16 @@ HEADERS: dict[str, dict[str, Any]] = {
         always=False,
     ),
     "Allow": _header("The methods there are.", "GET, HEAD, OPTIONS"),
+    "WWW-Authenticate": _header(
+        "Which credentials would do, and what is wrong with those that were sent (RFC 9110, RFC 6750).",
+        'Bearer realm="polling-api", error="invalid_token"',
+        always=False,
+    ),
+    "Accept-Signature": _header(
+        "What a signature has to cover, where one is missing or wrong (RFC 9421, section 5).",
+        'sig1=("@method" "@authority" "@path" "@query");created;alg="hmac-sha256";nonce="…"',
+        always=False,
+    ),
 }
 _ALWAYS = (CORRELATION_ID, "X-API-Version")
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
@@ -86,9 +102,10 @@ def refusal(status: HTTPStatus, codes: Sequence[str]) -> dict[str, Any]:
     """The answer that carries one of these codes, which all have this status."""
     again = ("Retry-After",) if any(map(_may_pass, codes)) else ()
     allow = ("Allow",) if status is HTTPStatus.METHOD_NOT_ALLOWED else ()
+    challenges = tuple(dict.fromkeys(name for code in codes for name in _CHALLENGES.get(code, ())))
     examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
     content = {PROBLEM_TYPE.decode(): {**_PROBLEM, "examples": examples}}
-    return described(status.phrase, "Cache-Control", "Vary", *again, *allow, content=content)
+    return described(status.phrase, "Cache-Control", "Vary", *again, *allow, *challenges, content=content)
 
 
 def example_of(code: str) -> dict[str, Any]:

@@ -76,7 +76,8 @@ class ManyJobsStream(OpenStream):
         """Bring the reader up to date, or leave it to the write that is under way to call this again."""
         if not self._begun or self._ended or self.sending.busy:
             return
-        told = self._aside + self._told_news()
+        # Whoever reads slowly must not learn what happened after its token had ended.
+        told = self._aside + (b"" if self._leaving else self._told_news())
         self._aside = b""
         if told or self._leaving:
             self._write(told)

@@ -11,6 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
+from polling_api.api.account_shapes import NewKeyDocument, NewTokenDocument, RotationDocument
+from polling_api.api.bearers import IN_QUERY
 from polling_api.api.checked import CheckedRoute
 from polling_api.api.components import (
     codes_of,
@@ -36,7 +38,7 @@ Every error is a problem document (RFC 9457) whose `type` leads to a page about 
 """
 
 # Models that FastAPI does not describe by itself, or describes without the nulls in their examples.
-_MODELS = (ProblemDocument, SubmissionDocument, JobDocument)
+_MODELS = (ProblemDocument, SubmissionDocument, JobDocument, NewKeyDocument, RotationDocument, NewTokenDocument)
 # Refusals that every address has, and its server.
 _EVERYWHERE = (
     "bad_request",
@@ -88,11 +90,19 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     for path, method, operation in operations_of(document):
         operation["operationId"] = f"{method}_{operation['operationId'].rsplit('_', 1)[0]}"
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
+<<<<<<< HEAD
+        ways_in = security.get((path, method.upper()))
+        if ways_in is not None:
+            operation["security"] = ways_in
+        parameters = [one for one in operation.get("parameters", ()) if _is_taken(one, ways_in or ())]
+=======
         if (path, method.upper()) in security:
             operation["security"] = security[path, method.upper()]
-        for parameter in operation.get("parameters", ()):
+        parameters = [one for one in operation.get("parameters", ()) if _is_taken(one, operation)]
+>>>>>>> review4
+        for parameter in parameters:
             _tell_what_can_be_sent(parameter)
-        operation["parameters"] = [*operation.get("parameters", ()), _CORRELATION]
+        operation["parameters"] = [*parameters, _CORRELATION]
     # A route's methods are a set, and come in another order in each process.
     document["paths"] = {path: dict(sorted(operations.items())) for path, operations in document["paths"].items()}
     _tell_schemas(document["components"]["schemas"])
@@ -147,6 +157,17 @@ def _with_our_refusals(responses: dict[str, Any], further: Iterable[str]) -> dic
 
 def _is_assumed(status: str, answer: dict[str, Any]) -> bool:
     return status == "422" and "application/json" in answer.get("content", {})
+
+
+<<<<<<< HEAD
+def _is_taken(parameter: dict[str, Any], ways_in: Iterable[dict[str, list[str]]]) -> bool:
+    """Both sets have the same routes; a token in the query is refused where no token lets anybody in."""
+    return parameter["name"] != IN_QUERY or any("accessToken" in way for way in ways_in)
+=======
+def _is_taken(parameter: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Whether the operation has a use for it: a token in the query is refused where tokens let nobody in."""
+    return parameter["name"] != IN_QUERY or any("accessToken" in way for way in operation["security"])
+>>>>>>> review4
 
 
 def _tell_what_can_be_sent(parameter: dict[str, Any]) -> None:

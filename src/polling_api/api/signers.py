@@ -10,7 +10,7 @@ from polling_api.api.admission import Admission
 from polling_api.api.bearers import Ends, refuse_token_in_query
 from polling_api.api.requests import header
 from polling_api.domain.caller import Caller
-from polling_api.errors import Unauthenticated
+from polling_api.errors import Unauthenticated, Unavailable
 from polling_api.signing.canonical import DigestCheck, RequestHead
 from polling_api.signing.challenge import accept_signature, www_authenticate
 from polling_api.signing.invalid import InvalidSignature, Rule
@@ -58,7 +58,11 @@ class SignersDoor:
         return Admission(Caller(key.client_id, key.id), doubt, partial(self._lapsed, key.id), body)
 
     def _lapsed(self, key_id: str) -> Unauthenticated | None:
-        return ended_meanwhile() if self._ends.ended(key_id) else None
+        try:
+            return ended_meanwhile() if self._ends.ended(key_id) else None
+        except Unavailable:
+            # In a process's first moments. The key was good when the request came: that was asked of the primary.
+            return None
 
 
 def ended_meanwhile() -> Unauthenticated:

@@ -196,6 +196,10 @@ class EventStream(OpenStream):
             self._aside = b""
             if self.sending.busy:
                 return
+        if self._leaving:
+            # Before anything new: whoever reads slowly must not learn what happened after its token had ended.
+            self._finish()
+            return
         missed = self._topic.since(self._seen)
         if missed:
             self._push(missed)
@@ -203,8 +207,6 @@ class EventStream(OpenStream):
                 self._catch_up()
         elif self._topic.gone:
             self._finish(problem_event(problem_document(no_such_job(), self._scope)))
-        elif self._leaving:
-            self._finish()
         elif missed is None:
             self._reading = asyncio.create_task(self._read_past(self._topic))
 

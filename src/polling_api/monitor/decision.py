@@ -177,6 +177,23 @@ def no_more_tries(claimed: Claimed, patience: Patience) -> bool:
     return finalizing and _seconds(claimed.job.updated_at, claimed.now) >= patience.after_upstream
 
 
+def next_look(claimed: Claimed, patience: Patience) -> float:
+    """Seconds until the next look at a job that runs: at its own deadline it is cancelled, not an interval later."""
+    left = claimed.until_deadline
+    return patience.interval if left is None or left <= 0 else min(patience.interval, left)
+
+
+def time_to_fetch(claimed: Claimed, patience: Patience, most: float) -> float:
+    """Seconds for one try to fetch results: until as long after the job's own deadline as is waited, at most `most`.
+
+    A monitor that comes too late, since none was there in time, still has one try.
+    """
+    if claimed.until_deadline is None:
+        return most
+    left = claimed.until_deadline + patience.after_deadline
+    return min(most, left if left > 0 else patience.after_deadline)
+
+
 def wait_after(error: ProviderError, failures: int, *, first: float, chance: float) -> float:
     """Seconds until the next try, after `failures` in a row: backoff, or longer if the provider asked so."""
     wait = full_jitter(failures, first=first, most=max(LONGEST_BACKOFF, first), chance=chance)
@@ -208,7 +225,7 @@ def change(job: Job, transition: Transition, *, now: datetime, wait: float | Non
 def _while_it_runs(claimed: Claimed, batch: Batch, patience: Patience) -> Decision:
     observed = advance(claimed.job, batch.observed, now=claimed.now)
     if not (claimed.cancel_requested or claimed.deadline_passed):
-        return Decision(observed, wait=patience.interval, observed=True)
+        return Decision(observed, wait=next_look(claimed, patience), observed=True)
     transition = _wish(claimed) or observed
     if batch.observed.status is Status.CANCELLING:
         return Decision(transition, wait=patience.interval, observed=True)

@@ -1,7 +1,7 @@
 """The end of a job: a batch cancelled, its results brought home, its outcomes counted."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
+from time import monotonic
 
 import structlog
 
@@ -13,9 +13,10 @@ from polling_api.monitor.decision import (
     end_without_results,
     no_more_tries,
     tells_more_than_the_end,
+    time_to_fetch,
     wait_after,
 )
-from polling_api.monitor.intake import Fetched, take_in
+from polling_api.monitor.intake import Fetched, take_in, within
 from polling_api.monitor.ledger import Ledger
 from polling_api.monitor.tenure import Tenure
 from polling_api.providers.protocol import Batch, Provider, ProviderError, Unanswered
@@ -52,14 +53,15 @@ class Fetcher:
         Raises:
             Unavailable: the database does not answer.
         """
-        claimed = tenure.claimed
+        claimed, began = tenure.claimed, monotonic()
         try:
-            async with asyncio.timeout(self._time_for(tenure)):
-                fetched = await self._store_all(job, batch, claimed)
+            fetched = await self._store_all(job, batch, claimed)
         except (ProviderError, TimeoutError) as error:
             _log.warning("results not fetched", job_id=job.id, batch_id=batch.id, reason=str(error) or "too slow")
-            if no_more_tries(claimed, self._patience):
-                await self._ledger.settle(claimed, job, *end_without_results(batch, claimed))
+            now = claimed.after(monotonic() - began)
+            out_of_time = now.deadline_passed and isinstance(error, TimeoutError)
+            if out_of_time or no_more_tries(now, self._patience):
+                await self._ledger.settle(now, job, *end_without_results(batch, now))
             else:
                 await self._try_later(tenure, error)
             return
@@ -85,17 +87,17 @@ class Fetcher:
 
     async def _store_all(self, job: Job, batch: Batch, claimed: Claimed) -> Fetched:
         told = self._provider.results(batch)
+        seconds = time_to_fetch(claimed, self._patience, FETCH_WITHIN)
         try:
             return await take_in(
-                self._ledger, job.id, told, lambda result: tells_more_than_the_end(result, batch, claimed)
+                self._ledger,
+                job.id,
+                within(told, seconds),
+                lambda result: tells_more_than_the_end(result, batch, claimed),
             )
         finally:
             if isinstance(told, AsyncGenerator):
                 await told.aclose()  # else its connection lives until the garbage collector finds it
-
-    def _time_for(self, tenure: Tenure) -> float:
-        """Seconds for one try; after the job's own deadline not much longer than may be waited at all."""
-        return self._patience.after_deadline if tenure.claimed.deadline_passed else FETCH_WITHIN
 
     async def _try_later(self, tenure: Tenure, error: Exception) -> None:
         failures = tenure.claimed.attempts + 1

@@ -1,5 +1,6 @@
 """What a provider tells of a batch's items, taken in: results stored, and what fits no item kept and counted."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -37,7 +38,7 @@ async def take_in(ledger: Ledger, job_id: str, told: AsyncIterator[Told], wanted
         wanted: whether a result has to be stored.
 
     Raises:
-        ProviderError: the stream broke; what came before is stored.
+        ProviderError, TimeoutError: the stream broke, or took too long; what came before is stored.
         Unavailable: the database does not answer.
     """
     fetched = Fetched()
@@ -75,11 +76,29 @@ def _line(result: ItemResult) -> str:
     return json.dumps({"outcome": result.outcome, "error": error, "response": response}, ensure_ascii=False)
 
 
+async def within(told: AsyncIterator[Told], seconds: float) -> AsyncIterator[Told]:
+    """Hand on what is told in so many seconds.
+
+    The limit is on the stream alone, so that what has been told by then can still be stored.
+
+    Raises:
+        TimeoutError: there may be more.
+    """
+    until = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(until):
+                one = await anext(told)
+        except StopAsyncIteration:
+            return
+        yield one
+
+
 async def chunks(told: AsyncIterator[Told]) -> AsyncIterator[list[Told]]:
     """Gather what is told, at most 1,000 things and some 4 MiB at a time.
 
     Raises:
-        ProviderError: the stream broke; what came before has been yielded.
+        ProviderError, TimeoutError: the stream broke, or took too long; what came before has been yielded.
     """
     chunk: list[Told] = []
     size = 0
@@ -90,7 +109,7 @@ async def chunks(told: AsyncIterator[Told]) -> AsyncIterator[list[Told]]:
             if len(chunk) >= MOST_ROWS or size >= MOST_CHARACTERS:
                 yield chunk
                 chunk, size = [], 0
-    except ProviderError:
+    except (ProviderError, TimeoutError):
         if chunk:
             yield chunk
         raise

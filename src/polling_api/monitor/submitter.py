@@ -6,7 +6,7 @@ import structlog
 
 from polling_api.domain.advance import SubmissionStarted
 from polling_api.domain.job import Job, Status
-from polling_api.monitor.decision import UPSTREAM_UNAVAILABLE, Patience, wait_after
+from polling_api.monitor.decision import UPSTREAM_UNAVAILABLE, Patience, next_look, wait_after
 from polling_api.monitor.ledger import Ledger, Point
 from polling_api.monitor.tenure import LeaseLost, Tenure
 from polling_api.providers.protocol import Batch, Provider, ProviderError, Rejected, Submission, Unanswered
@@ -108,8 +108,8 @@ class Submitter:
         tenure.settling = 0.0
         await self._at("batch remembered")
         _log.info("job submitted", job_id=job.id, batch_id=batch.id)
-        next_look = 0.0 if batch.observed.status.terminal else self._patience.interval
-        await self._ledger.record(tenure.claimed, job, batch.observed, wait=next_look, observed=True)
+        wait = 0.0 if batch.observed.status.terminal else next_look(tenure.claimed, self._patience)
+        await self._ledger.record(tenure.claimed, job, batch.observed, wait=wait, observed=True)
 
     async def _withdraw_a_second(self, job: Job, batch: Batch) -> None:
         """Cancel a batch that was made although the lease was lost, if another monitor made one as well."""

@@ -196,6 +196,7 @@ class Sweep:
         return False
 
     async def _run(self, tenure: Tenure, job: Job, errand: Errand) -> None:
+        await self._at(f"begun {type(errand).__name__}")
         match errand:
             case Submit():
                 await self._submitter.submit(tenure, job)
@@ -205,6 +206,7 @@ class Sweep:
                 await self._fetcher.fetch(tenure, job, errand.batch)
             case GiveUp():
                 await self._fetcher.give_up(tenure, job, errand)
+        await self._at(f"done {type(errand).__name__}")
 
     def _turned_away_for(self, number: int) -> float:
         """Seconds until the next try of the n-th that found no room: spread over the time the line takes."""

@@ -6,8 +6,8 @@ a monitor writes is fenced by its name and by the version it saw: one that lost 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ARRAY,
@@ -45,7 +45,7 @@ class Claimed:
         taken_over: another monitor held it and did not give it back: what it did last may not have been
         published.
         cancel_requested: a caller wants the job to end.
-        deadline_passed: the job's own deadline is over.
+        until_deadline: seconds until the job's own deadline, negative when it is over; None where it has none.
         age: seconds since it was created.
         now: the database's time.
     """
@@ -55,9 +55,23 @@ class Claimed:
     attempts: int
     taken_over: bool
     cancel_requested: bool
-    deadline_passed: bool
+    until_deadline: float | None
     age: float
     now: datetime
+
+    @property
+    def deadline_passed(self) -> bool:
+        """Whether the job's own deadline is over."""
+        return self.until_deadline is not None and self.until_deadline <= 0
+
+    def after(self, seconds: float) -> "Claimed":
+        """The same job as it is so many seconds later, if nobody has changed it."""
+        return replace(
+            self,
+            until_deadline=None if self.until_deadline is None else self.until_deadline - seconds,
+            age=self.age + seconds,
+            now=self.now + timedelta(seconds=seconds),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,7 @@ _CLAIM = (
         jobs.c.attempts,
         _due.c.taken_over,
         jobs.c.cancel_requested_at.is_not(null()).label("cancel_requested"),
-        func.coalesce(jobs.c.deadline_at <= NOW, False).label("deadline_passed"),
+        func.extract("epoch", jobs.c.deadline_at - NOW).label("until_deadline"),
         NOW.label("now"),
     )
 )
@@ -237,7 +251,7 @@ def _claimed_from(row: AnyRow) -> Claimed:
         attempts=row.attempts,
         taken_over=row.taken_over,
         cancel_requested=row.cancel_requested,
-        deadline_passed=row.deadline_passed,
+        until_deadline=None if row.until_deadline is None else float(row.until_deadline),
         age=(row.now - row.created_at).total_seconds(),
         now=row.now,
     )

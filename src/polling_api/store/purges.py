@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     CTE,
+    Column,
     ColumnClause,
-    Delete,
     Integer,
+    Select,
     Table,
     Text,
     any_,
@@ -26,6 +27,9 @@ from polling_api.store.engine import transaction
 from polling_api.store.tables import idempotency_keys, purges, requests, results, strays, transitions
 
 MOST_JOBS = 100  # in one transaction: small ones need no round trips of their own
+# Of a table in one transaction, and at least a row: a thousand generated images are gigabytes, for which no statement
+# has the time, and what cannot be purged keeps all that is queued behind it.
+MOST_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +60,54 @@ def forgetting(gone: CTE) -> tuple[CTE, ...]:
 
 _ids = bindparam("ids", type_=ARRAY(Text()))
 _most = bindparam("most", type_=Integer())
+_most_bytes = bindparam("most_bytes", type_=Integer())
 
 _CHOOSE = select(purges.c.job_id).order_by(purges.c.queued_at).limit(MOST_JOBS).with_for_update(skip_locked=True)
 _DONE = delete(purges).where(purges.c.job_id == any_(_ids))
 
 
-def _some_of(table: Table) -> Delete:
-    """Some rows of the jobs, found by the order of their key and deleted by their place.
+def _some_of(table: Table, text: Column[Any]) -> Select[int, int]:
+    """Delete some rows of the jobs, found by the order of their key and deleted by their place.
 
-    The order leaves Postgres no way but the key's index, and the place no way at all to look again.
+    The order leaves Postgres no way but the key's index, and the place no way at all to look again. `text` is what
+    makes a row large. Answers how many rows were looked at, and how many of them deleted.
     """
+    key = table.primary_key.columns
     place: ColumnClause[Any] = literal_column(f"{table.name}.ctid")
-    chosen = select(place).where(table.c.job_id == any_(_ids)).order_by(*table.primary_key.columns).limit(_most)
-    return delete(table).where(place == func.any(func.array(chosen.scalar_subquery())))
+    size = func.coalesce(func.octet_length(text), 0).label("size")  # known without unpacking the text
+    found = (
+        select(place.label("place"), size, *key)
+        .where(table.c.job_id == any_(_ids))
+        .order_by(*key)
+        .limit(_most)
+        .cte("found")
+    )
+    before = func.sum(found.c.size).over(order_by=[found.c[column.name] for column in key]) - found.c.size
+    measured = select(found.c.place, before.label("bytes_before")).subquery()
+    chosen = select(measured.c.place).where(measured.c.bytes_before < _most_bytes)
+    gone = delete(table).where(place == func.any(func.array(chosen.scalar_subquery()))).returning(place).cte("gone")
+    return select(
+        select(func.count()).select_from(found).scalar_subquery().label("found"),
+        select(func.count()).select_from(gone).scalar_subquery().label("deleted"),
+    )
 
 
 # Requests first: a result is stored only for a request, so no monitor that was stopped for a while, and goes on
 # only now, adds one behind our back.
-_DELETES = tuple(_some_of(table) for table in (requests, results, strays))
+_DELETES = (
+    _some_of(requests, requests.c.body),
+    _some_of(results, results.c.response),
+    _some_of(strays, strays.c.line),
+)
 
 
-async def purge(engine: AsyncEngine, *, rows: int) -> Purged:
+async def purge(engine: AsyncEngine, *, rows: int, most_bytes: int = MOST_BYTES) -> Purged:
     """Delete some of what is queued, oldest first, in one short transaction; any number may do so side by side.
 
     Args:
         engine: the primary's.
         rows: at most so many; an open transaction hides later commits from those who replay.
+        most_bytes: at most about so many of text from one table, or a single row.
 
     Returns:
         What was deleted: nothing where nothing is queued, or all of it is others' at the moment.
@@ -89,11 +115,15 @@ async def purge(engine: AsyncEngine, *, rows: int) -> Purged:
     Raises:
         Unavailable: they may or may not be deleted.
     """
-    left = rows
+    left, cut = rows, False
     async with transaction(engine) as connection:
         ids = list((await connection.execute(_CHOOSE)).scalars())
         for some in _DELETES if ids else ():
-            left -= (await connection.execute(some, {"ids": ids, "most": left})).rowcount
-        if ids and left:
-            await connection.execute(_DONE, {"ids": ids})
-    return Purged(rows=rows - left, jobs=len(ids) if left else 0)
+            counts = (await connection.execute(some, {"ids": ids, "most": left, "most_bytes": most_bytes})).one()
+            left -= counts.deleted
+            if cut := counts.deleted < counts.found:
+                break
+        done = ids if left and not cut else []
+        if done:
+            await connection.execute(_DONE, {"ids": done})
+    return Purged(rows=rows - left, jobs=len(done))

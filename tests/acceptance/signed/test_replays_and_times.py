@@ -181,6 +181,20 @@ async def test_a_wait_of_a_key_that_is_revoked_meanwhile_is_not_answered_with_th
     assert b'"status":"succeeded"' not in answer.body
 
 
+async def test_a_submit_that_waits_when_its_key_is_revoked_is_answered_with_what_was_stored(
+    client: httpx.AsyncClient, mortal_signer: httpx.AsyncClient, mortal: Credentials
+) -> None:
+    await until_figure(client, 0, "polling_held", transport="wait")
+    body = batch(1, script="in_progress 3s, succeeded")
+    waiting = asyncio.create_task(mortal_signer.post(SIGNED_SET, json=body, headers={"Prefer": "wait=20"}))
+    await until_figure(client, 1, "polling_held", transport="wait")
+
+    await mortal_signer.delete(f"/api/v1/keys/{mortal.key_id}")
+    answer = await waiting
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["version"]) == (202, "queued", 1)
+
+
 async def test_a_signed_stream_ends_when_its_key_is_revoked(
     mortal_signer: httpx.AsyncClient, mortal: Credentials
 ) -> None:

@@ -121,6 +121,21 @@ async def test_on_shutdown_it_ends_and_its_cursor_says_what_was_told(node: Node,
         assert CURSOR.read(socket.events[-1].id) == [2, 1]
 
 
+async def test_a_slow_reader_is_not_told_what_came_after_its_end(node: Node, mover: Mover) -> None:
+    jobs = await mover.store(1)
+    await mover.take()
+    async with streaming(node, jobs) as (stream, socket):
+        socket.fill()
+        present = await moved(mover, node, jobs, Status.SUBMITTING)  # written, and waits for the socket
+        stream.drain()
+        await moved(mover, node, present, Status.IN_PROGRESS)
+
+        socket.empty()
+
+        await socket.end()
+        assert told(socket, jobs[0]) == ["queued", "submitting"]
+
+
 async def test_a_job_that_has_ended_is_followed_no_longer(node: Node, mover: Mover) -> None:
     jobs = await mover.store(2)
     await mover.take()

@@ -1,6 +1,7 @@
 """`expires_in`: a job's own deadline, wherever the job is by then."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import Outcome, Progress, Status
+from polling_api.domain.result import ItemResult
 from polling_api.monitor import BatchMonitor
+from polling_api.providers.openai import OpenAIBatches
+from polling_api.providers.protocol import Batch, Told
 from polling_api.store import endings, results
 
 Submit = Callable[..., Awaitable[str]]
@@ -61,6 +65,41 @@ async def test_at_its_deadline_a_running_job_is_cancelled_upstream_and_keeps_wha
     assert [item.outcome for item in items].count(Outcome.EXPIRED) == 1
 
 
+async def test_a_deadline_between_two_looks_is_not_waited_over(
+    submit: Submit, monitoring: Monitoring, news: Any, simulator: Any
+) -> None:
+    job_id = await submit(RUNNING, expires_in=2)
+
+    async with monitoring(interval=3600):
+        [running] = await news.reached(Status.IN_PROGRESS, job_id)
+        [job] = await news.ended(job_id)
+
+    assert running.poll_after <= 2
+    assert job.status is Status.EXPIRED
+    assert await simulator.statuses(job_id) == ["cancelled"]
+
+
+async def test_a_download_that_began_before_the_deadline_is_given_up_soon_after_it_and_what_came_is_kept(
+    submit: Submit, monitoring: Monitoring, news: Any, provider: OpenAIBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    async def trickling(batch: Batch) -> AsyncIterator[Told]:
+        tries.append(batch.id)
+        yield ItemResult("item-0", Outcome.COMPLETED)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(provider, "results", trickling)
+    job_id = await submit("in_progress 0.1s @50%, succeeded @100%", expires_in=2)
+
+    async with monitoring(grace_after_deadline=1, lease=60):
+        [job] = await news.ended(job_id)
+
+    assert (job.status, job.error and job.error.code) == (Status.EXPIRED, "results_unavailable")
+    assert job.progress == Progress(total=4, completed=1, expired=3)
+    assert len(tries) == 1
+
+
 async def test_results_that_cannot_be_had_are_waited_for_only_so_long(
     submit: Submit, monitoring: Monitoring, news: Any, simulator: Any
 ) -> None:
@@ -84,7 +123,7 @@ async def test_partial_results_that_were_stored_before_a_download_broke_are_kept
     await simulator.order(kind="server_error", count=1000, method="GET", path="/v1/files/")  # the error file never
     job_id = await submit("in_progress 600s @50%, succeeded @100%", expires_in=1)
 
-    async with monitoring(grace_after_deadline=1.5):
+    async with monitoring(grace_after_deadline=5):
         [job] = await news.ended(job_id)
 
     assert job.status is Status.EXPIRED

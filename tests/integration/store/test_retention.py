@@ -25,6 +25,7 @@ AGE = """
 UPDATE jobs SET finished_at = finished_at - :age * interval '1 s',
                 results_expire_at = results_expire_at - :age * interval '1 s' WHERE id = :id
 """
+LARGE_RESPONSES = "UPDATE results SET response = repeat('x', CASE position WHEN 0 THEN 2000 ELSE 1000 END)"
 BULK = "SELECT (SELECT count(*) FROM requests) + (SELECT count(*) FROM results) + (SELECT count(*) FROM strays)"
 DAY = 86_400.0
 
@@ -44,10 +45,10 @@ def finished(engine: AsyncEngine, submit: Submit, sql: Sql) -> Callable[..., Awa
     return end
 
 
-async def purge_all(engine: AsyncEngine, rows: int = 1000) -> list[Purged]:
+async def purge_all(engine: AsyncEngine, rows: int = 1000, most_bytes: int = purges.MOST_BYTES) -> list[Purged]:
     """Purge until nothing is left; what each transaction deleted."""
     done: list[Purged] = []
-    while (purged := await purges.purge(engine, rows=rows)) != Purged(0, 0):
+    while (purged := await purges.purge(engine, rows=rows, most_bytes=most_bytes)) != Purged(0, 0):
         done.append(purged)
     return done
 
@@ -131,6 +132,21 @@ async def test_no_transaction_purges_more_rows_than_it_may(engine: AsyncEngine, 
     assert sum(purged.rows for purged in done) == 312 + 3 + 3
     assert max(purged.rows for purged in done) == 100
     assert sum(purged.jobs for purged in done) == 3
+
+
+@pytest.mark.parametrize("table", ["requests", "results"])
+async def test_no_transaction_purges_more_text_than_it_may_but_always_a_row(
+    engine: AsyncEngine, submit: Submit, sql: Sql, table: str
+) -> None:
+    job = await submit(total=4)
+    await results.add(engine, job.id, [ItemResult(f"item-{n}", Outcome.COMPLETED, "{}") for n in range(4)])
+    await sql("UPDATE requests SET body = repeat('x', 1000)" if table == "requests" else LARGE_RESPONSES)
+    await queue_for_purging(engine, job.id)
+
+    done = await purge_all(engine, most_bytes=1500)
+
+    assert [purged.rows for purged in done] == ([2, 6] if table == "requests" else [4 + 1, 2, 1])
+    assert [purged.jobs for purged in done] == ([0, 1] if table == "requests" else [0, 0, 1])
 
 
 @pytest.mark.parametrize("after", [None, 98, 99, 250])

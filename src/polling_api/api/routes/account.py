@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from polling_api.api import account_documents as documents
 from polling_api.api.account_shapes import (
@@ -29,6 +29,7 @@ WHOAMI = "/api/v1/whoami"
 KEYS = "/api/v1/keys"
 ACCESS_TOKENS = "/api/v1/access-tokens"
 
+KeyId = Annotated[str, Path(description="The key's id: `key_` and 32 hexadecimal digits.")]
 PageCursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
@@ -99,14 +100,14 @@ def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
         openapi_extra=documents.ROTATION_BODY,
         summary="Replace a key",
     )
-    async def rotate_key(request: Request, key_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def rotate_key(request: Request, key_id: KeyId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Make a key's successor; the old one ends after the overlap, and until then both are good."""
         return await endpoint.rotate(request, key_id)
 
     @router.delete(
         f"{KEYS}/{{key_id}}", status_code=204, response_model=None, responses=documents.REVOKED_KEY, summary="End a key"
     )
-    async def revoke_key(request: Request, key_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def revoke_key(request: Request, key_id: KeyId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """End a key at once, with the keys and access tokens that it made; on every node within 5 s."""
         return await endpoint.revoke(request, key_id)
 
@@ -137,7 +138,9 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
     async def list_jobs(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         status: Annotated[
-            list[str] | None, Query(description="Only in these statuses; repeated, or divided by commas.")
+            # With the others it stays below the number of parameters that any request may have.
+            list[str] | None,
+            Query(max_length=16, description="Only in these statuses; repeated, or divided by commas."),
         ] = None,
         created_after: Annotated[
             str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])

@@ -108,7 +108,10 @@ class SubmitEndpoint:
         scope["polling.transport"] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
-            return self._answer(created, present or Snapshot(job), wait)
+            # Whose key has ended meanwhile is told what was stored while it was good, and no more of the job: who is
+            # told that the submit was refused submits again.
+            told = present if admission_of(scope).lapsed() is None else None
+            return self._answer(created, told or Snapshot(job), wait)
 
         held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
         try:
