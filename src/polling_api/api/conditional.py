@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from polling_api.domain.validators import version_of
 from polling_api.representation import Rendered
 
 _TAG = re.compile(r'[\s,]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*')
+LONGEST_KEPT = 200  # characters of an `If-None-Match` that is remembered: some tags of ours, and a megabyte in all
 _SECOND = timedelta(seconds=1)
 
 
@@ -17,23 +19,19 @@ class Condition:
     """What the caller has already seen.
 
     `tags` are the entity tags of `If-None-Match` without their weakness, None where there was no such header;
-    `anything` stands for `*`. `since` is `If-Modified-Since`, already dropped where `If-None-Match` wins.
+    `anything` stands for `*`. `since` is `If-Modified-Since`, already dropped where `If-None-Match` wins. `version` is
+    the newest one among the tags, None where none of them is ours.
     """
 
     tags: frozenset[str] | None = None
     anything: bool = False
     since: datetime | None = None
+    version: int | None = None
 
     @property
     def given(self) -> bool:
         """Whether the request was conditional at all."""
         return self.anything or self.tags is not None or self.since is not None
-
-    @property
-    def version(self) -> int | None:
-        """The newest version among the tags, None where none of them is ours."""
-        versions = [version for tag in self.tags or () if (version := version_of(tag)) is not None]
-        return max(versions, default=None)
 
     def names(self, etag: str) -> bool:
         """Whether the caller has seen what has this entity tag, for what has no date."""
@@ -62,12 +60,21 @@ def parse_condition(if_none_match: str | None, if_modified_since: str | None) ->
         if_modified_since: its value, or None.
     """
     if if_none_match is not None:
-        if if_none_match.strip() == "*":
-            return Condition(anything=True)
-        return Condition(tags=frozenset(map(_opaque, _listed(if_none_match))))
+        return _named(if_none_match) if len(if_none_match) <= LONGEST_KEPT else _read_tags(if_none_match)
     if if_modified_since is not None:
         return Condition(since=_http_date(if_modified_since))
     return NO_CONDITION
+
+
+def _read_tags(if_none_match: str) -> Condition:
+    if if_none_match.strip() == "*":
+        return Condition(anything=True)
+    tags = frozenset(map(_opaque, _listed(if_none_match)))
+    versions = [version for tag in tags if (version := version_of(tag)) is not None]
+    return Condition(tags=tags, version=max(versions, default=None))
+
+
+_named = lru_cache(maxsize=4096)(_read_tags)  # every poll of a job that does not change has the same one
 
 
 def _listed(header: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 # A name, an IPv4 address or a bracketed IPv6 address, and a port (RFC 9110, section 7.2).
 AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{0,5})?")
@@ -23,6 +24,7 @@ class AllowedHosts:
         return self._all or host is None or _name_of(host) in self._names
 
 
+@lru_cache(maxsize=64)  # a service is known by few names; what clients make up is forgotten soon
 def _name_of(authority: str) -> str:
     name, colon, port = authority.rpartition(":")
     if not colon or "]" in port:

@@ -1,5 +1,6 @@
 """What every request gets, as one plain ASGI middleware: correlation, the outermost headers, metrics, one log line."""
 
+import logging
 import re
 import secrets
 import time
@@ -17,7 +18,7 @@ from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import PROBLEM, problem
-from polling_api.api.requests import header
+from polling_api.api.requests import FIELDS, header
 from polling_api.errors import Misdirected, PollingError
 from polling_api.representation import API_VERSION
 
@@ -26,6 +27,7 @@ _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _VERSION_HEADER = (b"x-api-version", API_VERSION.encode())
 _GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
+_ROOT = logging.getLogger()
 _log = structlog.get_logger(__name__)
 
 
@@ -91,6 +93,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
                 self._tell(scope, status, time.perf_counter() - started)
                 headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *readable]
                 if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
@@ -151,12 +154,12 @@ def _correlation_id(scope: Scope) -> str | None:
 def _record(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("polling.route") or _route_of(scope)
     transport = scope.get("polling.transport", "call")
-    metrics.REQUESTS.labels(route, transport, str(status)).observe(seconds)
+    metrics.request_seconds(route, transport, status).observe(seconds)
     # A poll a second from each of thousands of clients: their lines are for debugging alone.
-    level = "debug" if transport != "call" and status < 400 else "info"  # noqa: PLR2004
-    getattr(_log, level)(
-        "answered", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 2)
-    )
+    level = logging.DEBUG if transport != "call" and status < HTTPStatus.BAD_REQUEST else logging.INFO
+    if _ROOT.isEnabledFor(level):
+        ms = round(seconds * 1000, 2)
+        _log.log(level, "answered", method=scope["method"], path=scope["path"], status=status, ms=ms)
 
 
 def _route_of(scope: Scope) -> str:

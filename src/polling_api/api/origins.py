@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from polling_api.api.allowed import OPTIONS
 from polling_api.api.answers import VARY, Answer
-from polling_api.api.requests import header
+from polling_api.api.requests import field, header
 from polling_api.errors import Refused
 from polling_api.representation import Headers
 
@@ -81,10 +81,7 @@ def _allowing(origin: bytes) -> tuple[bytes, bytes]:
 
 def origin_of(scope: Scope) -> bytes | None:
     """The origin of the page that makes a request, None where no page does. No browser names several."""
-    values = [value for name, value in scope["headers"] if name == b"origin"]
-    if len(values) > 1:
-        return b", ".join(values)
-    return values[0] if values else None
+    return field(scope, b"origin")
 
 
 def _is_own(origin: bytes, scope: Scope) -> bool:

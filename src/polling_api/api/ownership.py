@@ -50,7 +50,7 @@ class Ownership:
         topic = self._watch.live(job_id)
         snapshot = topic and topic.snapshot
         if snapshot is not None and caller.sees(snapshot.job):
-            metrics.READS.labels("live").inc()
+            metrics.snapshot_reads("live").inc()
         else:
             snapshot = await self._read(caller, job_id, known=snapshot is not None)
         if version > snapshot.job.version:

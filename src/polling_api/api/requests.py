@@ -1,18 +1,36 @@
 """What hot reads need of a request, parsed from the ASGI scope without building a `Request`."""
 
+from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from starlette.types import Scope
 
 from polling_api.errors import BadRequest
 
+FIELDS = "polling.fields"  # of the scope: its header fields by name; dropped when an answer starts
 MOST_PARAMETERS = 20  # no endpoint knows half as many
 
 
 def header(scope: Scope, name: bytes) -> str | None:
     """A header's value, several lines joined by commas (RFC 9110, section 5.3); None where it is absent."""
-    values = [value for key, value in scope["headers"] if key == name]
-    return b", ".join(values).decode("latin-1") if values else None
+    value = field(scope, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def field(scope: Scope, name: bytes) -> bytes | None:
+    """The same in the bytes that came."""
+    fields: dict[bytes, bytes] | None = scope.get(FIELDS)
+    if fields is None:
+        fields = scope[FIELDS] = _by_name(scope["headers"])
+    return fields.get(name)
+
+
+def _by_name(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """All header fields, read once for all who ask: a poll is asked for eight of them."""
+    fields = dict(lines)
+    if len(fields) < len(lines):
+        fields = {name: b", ".join(value for key, value in lines if key == name) for name in fields}
+    return fields
 
 
 def header_lines(scope: Scope, name: bytes) -> list[str]:

@@ -71,7 +71,7 @@ class StatusWatch:
         """
         topic = self.live(job_id)
         if topic is not None:
-            metrics.READS.labels("live").inc()
+            metrics.snapshot_reads("live").inc()
         else:
             topic = await self._load(job_id)
         return topic and topic.snapshot

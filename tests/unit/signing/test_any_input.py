@@ -123,3 +123,24 @@ def _read(value: bytes) -> dict[str, str] | str:
         return "malformed"
     except CanonicalError:
         return "not coverable"
+
+
+@given(
+    st.sampled_from(["sig1", "*a", "a-b_c.d", "Sig1"]),
+    st.text("ABCXYZabcxyz0189+/", min_size=40, max_size=45),
+    st.sampled_from(["", "=", "=="]),
+)
+def test_a_signature_is_read_alike_in_the_short_way_and_in_the_long(label: str, text: str, padding: str) -> None:
+    value = f"{label}=:{text}{padding}:".encode()
+
+    try:
+        in_short = read_signatures([value])
+    except Malformed:
+        in_short = None
+    try:
+        # With a parameter it is none of those that are read in short.
+        at_length = read_signatures([value + b";a"])
+    except Malformed:
+        at_length = None
+
+    assert in_short == at_length

@@ -1,6 +1,7 @@
 """The fields `Signature-Input` and `Signature` (RFC 9421, section 4)."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ _STRING = r'"[ !#-\[\]-~]*"'
 _NAMES = r'\((?:"[!#-\[\]-~]+"(?: "[!#-\[\]-~]+")*)?\)'
 _PARAMETER = rf"([a-z*][a-z0-9_.*-]*)=({_STRING}|0|-?[1-9][0-9]{{0,14}})"
 _PLAIN = re.compile(rf"([a-z*][a-z0-9_.*-]*)=(({_NAMES})((?:;{_PARAMETER})*))")
+_PLAIN_SIGNATURE = re.compile(rb"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]{43}=):")  # one, of 32 bytes
 _PARAMETERS = re.compile(f";{_PARAMETER}")
 
 
@@ -54,7 +56,10 @@ def read_signatures(lines: Sequence[bytes]) -> dict[str, bytes]:
     Raises:
         Malformed: they are no dictionary of byte sequences, or name a label twice.
     """
-    members = read(joined(lines), "dictionary")
+    value = joined(lines)
+    if plain := _PLAIN_SIGNATURE.fullmatch(value):
+        return {plain[1].decode("ascii"): b64decode(plain[2])}
+    members = read(value, "dictionary")
     if not all(isinstance(value, bytes) for value, _ in members.values()):
         raise Malformed("A signature is not a sequence of bytes.")
     return {label: value for label, (value, _) in members.items()}

@@ -41,7 +41,7 @@ class SharedNonces:
         while the store is away, one passes. A nonce stays burnt whatever the store says, or if nobody waits for it.
         """
         burnt = await self._burn(digest(key_id, nonce))
-        metrics.NONCES.labels(burnt).inc()
+        metrics.nonces(burnt).inc()
         return burnt
 
     async def close(self) -> None:
