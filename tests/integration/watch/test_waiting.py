@@ -43,9 +43,10 @@ async def test_a_waiter_is_answered_with_the_present_state_when_its_time_is_over
     job = await mover.stored()
     began = time.monotonic()
 
-    snapshot = await node.watch.wait(job.id, ended, 0.2)
+    async with asyncio.timeout(10):
+        snapshot = await node.watch.wait(job.id, ended, 0.2)
 
-    assert 0.2 <= time.monotonic() - began < 1
+    assert time.monotonic() - began >= 0.2
     assert snapshot
     assert snapshot.job == job
 
