@@ -7,6 +7,7 @@ from datetime import datetime
 import httpx
 import pytest
 
+from running.asking import asking
 from running.jobs import Job, ended_job, read
 from running.service import running_service
 
@@ -24,9 +25,9 @@ async def client(
     folder = tmp_path_factory.mktemp("keeping")
     async with (
         running_service(postgres_url, redis_url, folder=folder, settings=short) as service,
-        httpx.AsyncClient(base_url=service.url, timeout=20, trust_env=False) as asking,
+        asking(service.url) as client,
     ):
-        yield asking
+        yield client
 
 
 @pytest.fixture

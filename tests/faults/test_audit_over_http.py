@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import new_job_id
+from running.asking import asking
 from running.forging import Wire, signed
 from running.jobs import Job, ended_job
 from running.recorded import Recorded
@@ -51,14 +52,14 @@ async def owner(postgres_url: str) -> Credentials:
 
 @pytest.fixture(scope="module")
 async def signer(service: Service, owner: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with signing_client(service.url, owner) as asking:
-        yield asking
+    async with signing_client(service.url, owner) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False) as asking:
-        yield asking
+    async with asking(service.url, patience=30) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

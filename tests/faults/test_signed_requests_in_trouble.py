@@ -14,6 +14,7 @@ import pytest
 from in_process.carriers import RedisCarrier
 from polling_api.embedded import Server, start_postgres
 from polling_api.store import migrate
+from running.asking import asking
 from running.events import open_events
 from running.forging import signed
 from running.jobs import SIGNED_SET, Job, batch, ended_job, quiet_job, read
@@ -64,14 +65,14 @@ async def owner(postgres: Server) -> Credentials:
 
 @pytest.fixture(scope="module")
 async def signer(service: Service, owner: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with signing_client(service.url, owner) as asking:
-        yield asking
+    async with signing_client(service.url, owner) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False) as asking:
-        yield asking
+    async with asking(service.url, patience=30) as client:
+        yield client
 
 
 @pytest.fixture(autouse=True)
