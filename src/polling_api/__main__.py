@@ -155,14 +155,14 @@ def audit(
 ) -> None:
     """Show what was done by whom, newest first: results read, tokens and keys made or ended, and what was refused."""
     from polling_api.commands.audit import Asked, period, show
-    from polling_api.commands.reach import reach
+    from polling_api.commands.reach import look
 
     try:
         within = period(since)
     except ValueError as error:
         fail(f"--since: {error}")
     asked = Asked(client_id=client, action=action, within=within, limit=limit)
-    reach(lambda engine, _: show(engine, asked, as_json=as_json))
+    look(lambda engine: show(engine, asked, as_json=as_json))
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Postgres stops in the middle of a thousand reads of results."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +15,7 @@ from polling_api.embedded import Server, start_postgres
 from polling_api.store import migrate
 from running.asking import asking
 from running.forging import Wire, port_of, signed
+from running.freezing import frozen
 from running.jobs import Job, ended_job
 from running.raw import RawConnection, raw_connection
 from running.recorded import Recorded
@@ -85,18 +86,15 @@ def processes_of(server: Server) -> list[psutil.Process]:
 
 async def be_frozen(server: Server) -> None:
     """Answer nothing for a while, with every connection left open."""
-    stopped = processes_of(server)
-    for process in stopped:
-        process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(AWAY)
-    for process in stopped:
-        process.send_signal(signal.SIGCONT)
+    with frozen(server):
+        await asyncio.sleep(AWAY)
 
 
 async def be_killed(server: Server) -> None:
     """Be gone at once, and after a while there again."""
     for process in processes_of(server):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # some of Postgres's end by themselves
+            process.kill()
     await asyncio.sleep(AWAY)
     while server.alive:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.02)

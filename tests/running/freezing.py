@@ -15,7 +15,8 @@ def frozen(server: Server) -> Generator[None]:
     first = psutil.Process(server.pid)
     processes = [first, *first.children(recursive=True)]
     for process in processes:
-        process.send_signal(signal.SIGSTOP)
+        with suppress(psutil.NoSuchProcess):  # some of Postgres's end by themselves
+            process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:

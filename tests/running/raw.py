@@ -1,6 +1,7 @@
 """Bytes on a socket, for requests that no HTTP client would send."""
 
 import asyncio
+import re
 import socket
 import struct
 from collections.abc import AsyncGenerator, Mapping
@@ -13,6 +14,8 @@ import orjson
 from running.asking import search_answer
 
 WITHIN = 10.0  # seconds; far above what any answer here takes
+
+_REQUEST_LINE = re.compile(rb"[A-Z]+ ([^ ?]+)[^ ]* HTTP/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,12 @@ class RawConnection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._path = ""
 
     async def send(self, data: bytes) -> None:
         """Send bytes, as far as the system takes them."""
+        if found := _REQUEST_LINE.match(data):
+            self._path = found[1].decode("latin-1")
         self._writer.write(data)
         async with asyncio.timeout(WITHIN):
             await self._writer.drain()
@@ -59,7 +65,7 @@ class RawConnection:
             headers = dict(_field(line) for line in lines[1:] if line)
             bodiless = head or lines[0].split()[1] in {"100", "204", "304"}
             body = b"" if bodiless else await self._body(headers)
-            search_answer(headers, body.decode("latin-1"), "a raw request")
+            search_answer(headers, body.decode("latin-1"), self._path)
             return RawAnswer(int(lines[0].split()[1]), headers, body)
 
     async def rest(self) -> bytes:

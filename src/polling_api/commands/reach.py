@@ -24,13 +24,22 @@ Answer = TypeVar("Answer")
 
 
 def reach(work: Callable[[Engine, Vault], Awaitable[Answer]]) -> Answer:
-    """Do some work on the database that the settings name, or on the embedded one.
+    """Do some work on the database that the settings name, or on the embedded one, with the secrets in it.
 
     What keeps it from being done ends the command with a sentence.
     """
+    return _reach(lambda engine, found: work(engine, Vault(found.master_keys)), sealed=True)
+
+
+def look(work: Callable[[Engine], Awaitable[Answer]]) -> Answer:
+    """Like `reach`, for what needs no secret, and so no master key."""
+    return _reach(lambda engine, _: work(engine), sealed=False)
+
+
+def _reach(work: Callable[[Engine, Database], Awaitable[Answer]], *, sealed: bool) -> Answer:
     settings = read_settings()
     try:
-        with database(settings) as found, migrated():
+        with database(settings, sealed=sealed) as found, migrated():
             return asyncio.run(_working(found, work))
     except PollingError as error:
         fail(error.detail, 1)
@@ -38,7 +47,7 @@ def reach(work: Callable[[Engine, Vault], Awaitable[Answer]]) -> Answer:
         fail(str(error), 1)
 
 
-async def _working(found: Database, work: Callable[[Engine, Vault], Awaitable[Answer]]) -> Answer:
+async def _working(found: Database, work: Callable[[Engine, Database], Awaitable[Answer]]) -> Answer:
     engine = engines.connect(
         found.url,
         pool_size=1,
@@ -48,7 +57,7 @@ async def _working(found: Database, work: Callable[[Engine, Vault], Awaitable[An
         application_name="polling-api command",
     )
     try:
-        return await work(engine, Vault(found.master_keys))
+        return await work(engine, found)
     finally:
         await engine.dispose()
 
