@@ -36,7 +36,7 @@ _SECRETS = re.compile(
     r"|(\b(?:invalid input (?:syntax|value) for [^:\n]{1,80}|malformed \w+ literal): )\"(?s:.+?)\"(?=[\r\n]|\Z)"
     r"|(\bDETAIL:\s+)(?s:.+?)(?=\nHINT: |\n\[SQL|\n\n|\Z)"
     # secrets that say themselves what they are, and 32 bytes as base64, which ours are
-    r"|\b(?:whsec_|sk-|pat_)[\w.~+/=-]{8,}|(?<![\w+/=-])[\w+/-]{43}=(?![\w+/=])",
+    r"|\bpat_[\w.~=-]{8,}|\b(?:whsec_|sk-)[\w.~+/=-]{8,}|(?<![\w+/=-])[\w+/-]{43}=(?![\w+/=])",
     re.IGNORECASE,
 )
 
