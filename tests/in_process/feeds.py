@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from in_process.deadlines import eventually
+from in_process.nodes import running
 from in_process.sources import Door
 from polling_api.domain.places import Horizon, Moves, Place, Visited, Visits
 from polling_api.hub import Hub, Transport
@@ -26,16 +26,8 @@ async def running_feeds(source: ReplaySource, transport: Transport, bounds: Boun
     hub = Hub(transport)
     feeds = ClientFeeds(source, hub, bounds)
     hub.join(feeds)
-    parts = [asyncio.create_task(hub.run()), asyncio.create_task(feeds.run())]
-    try:
-        await eventually(lambda: hub.listening)
+    async with running(hub, feeds.run):
         yield FeedNode(hub, feeds)
-        assert [part for part in parts if part.done()] == []
-    finally:
-        for part in parts:
-            part.cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
-        await hub.close()
 
 
 class LogReader:

@@ -1,9 +1,10 @@
 """One node of the service without its HTTP: a hub and a watch that run."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from in_process.deadlines import eventually
 from polling_api.hub import Hub, Transport
@@ -27,13 +28,20 @@ async def running_node(source: Source, transport: Transport, bounds: Bounds) -> 
     hub = Hub(transport)
     watch = StatusWatch(source, hub, bounds)
     hub.join(watch)
-    parts = [asyncio.create_task(hub.run()), asyncio.create_task(watch.run())]
+    async with running(hub, watch.run):
+        yield Node(hub, watch)
+
+
+@asynccontextmanager
+async def running(hub: Hub, *parts: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+    """Run a hub and what listens to it, for as long as the block runs; the hub is listening, and closed at the end."""
+    tasks = [asyncio.create_task(part()) for part in (hub.run, *parts)]
     try:
         await eventually(lambda: hub.listening)
-        yield Node(hub, watch)
-        assert [part for part in parts if part.done()] == []
+        yield
+        assert [task for task in tasks if task.done()] == []
     finally:
-        for part in parts:
-            part.cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await hub.close()
