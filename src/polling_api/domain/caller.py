@@ -1,6 +1,5 @@
 """Who makes a request, and what of that may be seen and done: values, and the rules over them."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,5 +77,3 @@ class Caller:
 
 
 ANYBODY = Caller()
-
-ALL_SCOPES: Collection[Scope] = frozenset(Scope)
