@@ -23,6 +23,10 @@ READY_WITHIN = 45.0  # seconds
 ENDED_WITHIN = 20.0  # seconds
 
 MASTER_KEY = "made-up-for-benchmarks-alone"
+NO_LIMITS = {
+    f"limit_{name}": "0"
+    for name in ("ip_hour", "client_hour", "job_minute", "burst", "held_ip", "held_client", "anonymous_jobs")
+}
 _RAW_ASGI = Path(__file__).with_name("raw_asgi.py")
 
 
@@ -70,6 +74,7 @@ async def running_service(settings: Mapping[str, str]) -> AsyncGenerator[Stand]:
         "simulator_port": str(free_port()),
         "log_level": "warning",
         "drain_seconds": "0",
+        **NO_LIMITS,
         **settings,
     }
     try:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polling_api import logs
-from polling_api.commands import clients, keys, master_keys
+from polling_api.commands import blocks, clients, keys, master_keys
 from polling_api.commands.start import fail, read_settings
 from polling_api.embedded import EmbeddedError
 from polling_api.settings import Settings
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.add_typer(clients.app)
 app.add_typer(keys.app)
 app.add_typer(master_keys.app)
+app.add_typer(blocks.app)
 
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket that is inherited.")]

@@ -10,6 +10,7 @@
     ├── Refused               understood, and not allowed                    403
     ├── TooLarge              over a bound on bodies                         413
     ├── Unsupported           a media type that is not spoken here           415
+    ├── TooMany               over a limit, or shut out for some time        429
     ├── NotAcceptable         none of the media types asked for              406
     ├── Misdirected           sent to a host that this service is not        421
     ├── TooSlow               the request did not come within its time       408
@@ -125,6 +126,12 @@ class NotAcceptable(PollingError):
     """None of the media types in `Accept` can be served."""
 
     code = "not_acceptable"
+
+
+class TooMany(PollingError):
+    """The caller asks or holds more than its share, or is shut out for some time."""
+
+    code = "rate_limited"
 
 
 class Misdirected(PollingError):

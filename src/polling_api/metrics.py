@@ -78,6 +78,16 @@ STRAYS = Counter(
     ("kind",),
     registry=REGISTRY,
 )
+LIMIT_EVICTIONS = Counter(
+    "polling_limit_evictions",
+    "What limits and blocks had to forget for want of room: hour, minute, burst, suspects, blocks.",
+    ("kind",),
+    registry=REGISTRY,
+)
+LIMIT_ROUNDS = Counter(
+    "polling_limit_rounds", "Exchanges of counts with the other processes, by outcome.", ("outcome",), registry=REGISTRY
+)
+REFUSALS = Counter("polling_refusals", "Requests refused, by which limit or block.", ("which",), registry=REGISTRY)
 AUDIT_ROWS = Counter(
     "polling_audit_rows", "Audit rows committed: single ones, and sums of refusals.", ("kind",), registry=REGISTRY
 )

@@ -1,6 +1,7 @@
 """The routes about a client's jobs as an application, which believes every request who makes it."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from time import time
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +14,7 @@ from polling_api.api.held import Holding
 from polling_api.api.hosts import EVERY_HOST
 from polling_api.api.hot import HotEndpoint, HotLane, HotRoute
 from polling_api.api.lapsing import Lapsing
+from polling_api.api.limits import RouteLimiter
 from polling_api.api.middleware import Edge
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.open_streams import OpenStreams
@@ -23,6 +25,7 @@ from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.routes.listing import ListEndpoint, Page
 from polling_api.api.streaming import KeepAlive
 from polling_api.domain.caller import Caller
+from polling_api.ratelimit import Counters, Figures, Windows
 from polling_api.representation import Form
 from polling_api.watch import ClientFeeds
 
@@ -34,8 +37,8 @@ MASTER_KEY = "made-up-for-tests"
 class BelievingDoor:
     """Takes everybody for the client that a header names."""
 
-    refuses: ClassVar[tuple[str, ...]] = ()
-    security: ClassVar[list[dict[str, list[str]]]] = []
+    refuses: tuple[str, ...] = ()
+    security: Sequence[Mapping[str, list[str]]] = ()
 
     async def admit(self, scope: Scope, receive: Receive) -> Admission:  # noqa: ARG002
         return Admission(Caller(header(scope, b"x-client") or "", "key_of_a_test"))
@@ -59,7 +62,7 @@ def client_app(
         await events(admission.caller.client_id or "", admission, scope, receive, send)
 
     router = APIRouter(route_class=behind(door, CheckedRoute))
-    add_jobs(router, ListEndpoint(page, form, cursors))
+    add_jobs(router, ListEndpoint(page, form, cursors), _unlimited())
     router.add_api_route(
         f"{base}/events",
         HotEndpoint(follow, _documentation, EVENT_STREAM),
@@ -70,6 +73,13 @@ def client_app(
     add_problem_handlers(app, [base])
     app.include_router(router)
     return Edge(HotLane(app, [router]), EVERY_HOST, NO_ORIGIN)
+
+
+def _unlimited() -> RouteLimiter:
+    counters, figures = Counters("of a test"), Figures().meant()
+    limiter = RouteLimiter(counters, Windows(counters, figures), figures, time)
+    limiter.enabled = False
+    return limiter
 
 
 async def _documentation() -> None:

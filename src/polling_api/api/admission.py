@@ -3,9 +3,9 @@
 Each set of endpoints has a `Door`. What it finds is an `Admission`, which endpoints take from the request's scope.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from starlette.types import Receive, Scope
 
@@ -49,15 +49,17 @@ class Admission:
 
 
 class Door(Protocol):
-    """Who may pass into a set of endpoints.
+    """Who may pass into a set of endpoints."""
 
-    Attributes:
-        refuses: the codes of its refusals, for the OpenAPI document.
-        security: what it takes to pass, as that document says it: one of these has to be fulfilled.
-    """
+    @property
+    def refuses(self) -> tuple[str, ...]:
+        """The codes of its refusals, for the OpenAPI document."""
+        ...
 
-    refuses: ClassVar[tuple[str, ...]]
-    security: ClassVar[list[dict[str, list[str]]]]
+    @property
+    def security(self) -> Sequence[Mapping[str, list[str]]]:
+        """What it takes to pass, as that document says it: one of these has to be fulfilled."""
+        ...
 
     async def admit(self, scope: Scope, receive: Receive) -> Admission:
         """Say who makes a request.

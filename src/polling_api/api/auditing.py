@@ -6,6 +6,7 @@ from starlette.types import Scope
 
 from polling_api.api.admission import ADMISSION, Admission
 from polling_api.api.checked import OPERATION
+from polling_api.api.guard import ADDRESS
 from polling_api.domain.audit import Entry, actor_of
 from polling_api.domain.caller import ANYBODY, Caller
 
@@ -72,6 +73,7 @@ class RefusalsTold:
 
 
 def address_of(scope: Scope) -> str:
-    """The network address a request came from; over a Unix socket there is none."""
+    """The network address that a request counts against; over a Unix socket there is none."""
+    resolved: str | None = scope.get(ADDRESS)
     peer = scope.get("client")
-    return peer[0] if peer else "unix"
+    return resolved or (peer[0] if peer else "unix")

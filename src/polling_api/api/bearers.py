@@ -1,8 +1,8 @@
 """The door of the simple set: anybody, and the bearers of access tokens (RFC 6750)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from starlette.types import Receive, Scope
 
@@ -40,8 +40,8 @@ class BearersDoor:
         ends: of the keys that tokens were made with.
     """
 
-    refuses: ClassVar[tuple[str, ...]] = ("token_in_query", "invalid_token", "insufficient_scope")
-    security: ClassVar[list[dict[str, list[str]]]] = [{}, {"accessToken": []}]
+    refuses: tuple[str, ...] = ("token_in_query", "invalid_token", "insufficient_scope")
+    security: Sequence[Mapping[str, list[str]]] = ({}, {"accessToken": []})
 
     def __init__(self, verified: Callable[[str], Grant], ends: Ends) -> None:
         self._verified = verified

@@ -145,6 +145,32 @@ KINDS: dict[str, Kind] = {
         "The request did not come to its end in time: its head is sent in one go, and its body without long pauses. "
         "Nothing was stored; send it again.",
     ),
+    "rate_limited": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "More requests than your share: an hour's, or a minute's and ten seconds' for one job. After `Retry-After` "
+        "seconds the same request is answered; `X-RateLimit-Remaining` says how many are left, and `X-Poll-Interval` "
+        "when asking is worth it. A wait or a stream tells of changes sooner, for one request.",
+    ),
+    "blocked": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many different ids that you do not have, or signatures that do not hold, came from you within a minute. "
+        "You are shut out for `Retry-After` seconds, and each time twice as long, up to a day; a day without is "
+        "forgiven. Streams that are open live on, and a signature that holds is not bound by its address.",
+    ),
+    "too_many_streams": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "You hold as many waits and streams open as one caller may. Close some, follow many jobs on one stream "
+        "(`/events?ids=…`), or poll.",
+    ),
+    "too_many_uploads": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The batches that you are sending at this moment are too large together. Send one after the other.",
+    ),
+    "too_many_jobs": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Your address has as many unfinished jobs here as unsigned callers may have. Wait for one to end, cancel one, "
+        "or sign your requests.",
+    ),
     "target_too_long": Kind(
         HTTPStatus.REQUEST_URI_TOO_LONG, "The address with its query is longer than any that this service knows."
     ),
@@ -165,6 +191,10 @@ KINDS: dict[str, Kind] = {
     ),
     "draining": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "This process is about to stop. Connect again: another one answers."
+    ),
+    "overloaded": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "This process holds or takes in as much as it can. Connect again after `Retry-After`: another one may answer.",
     ),
     "unavailable": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -50,18 +50,17 @@ def share_headers_and_examples(document: Document) -> None:
 
 def share_refusals(document: Document) -> None:
     """Describe a refusal once that several operations have; it is named by the codes it may carry."""
-    names = Counter(
-        name
+    times = Counter(
+        json.dumps(answer)
         for _, _, operation in operations_of(document)
         for answer in operation["responses"].values()
-        if (name := _name_of(answer))
+        if _name_of(answer)
     )
     shared: dict[str, Any] = {}
     for _, _, operation in operations_of(document):
         for status, answer in operation["responses"].items():
-            name = _name_of(answer)
-            if name and names[name] > 1:
-                shared[name] = answer
+            if times[json.dumps(answer)] > 1:
+                name = _kept(shared, _name_of(answer), answer)
                 operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
     document["components"]["responses"] = dict(sorted(shared.items()))
 
@@ -74,7 +73,7 @@ def share_parameters(document: Document) -> None:
     for parameters in lists:
         for place, parameter in enumerate(parameters):
             if times[json.dumps(parameter)] > 1:
-                name = _kept(shared, parameter)
+                name = _kept(shared, parameter["name"], parameter)
                 parameters[place] = {"$ref": f"#/components/parameters/{name}"}
     document["components"]["parameters"] = dict(sorted(shared.items()))
 
@@ -105,10 +104,10 @@ def _name_of(answer: dict[str, Any]) -> str:
     return "Or".join(code.title().replace("_", "") for code in codes_of(answer))
 
 
-def _kept(shared: dict[str, Any], parameter: dict[str, Any]) -> str:
-    """The name under which a parameter is shared; a second one of the same name gets a number."""
-    name, number = parameter["name"], 1
-    while shared.setdefault(name, parameter) != parameter:
+def _kept(shared: dict[str, Any], named: str, node: dict[str, Any]) -> str:
+    """The name under which a node is shared; a second one of the same name gets a number."""
+    name, number = named, 1
+    while shared.setdefault(name, node) != node:
         number += 1
-        name = f"{parameter['name']}-{number}"
+        name = f"{named}-{number}"
     return name

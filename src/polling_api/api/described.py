@@ -68,6 +68,13 @@ HEADERS: dict[str, dict[str, Any]] = {
         f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"',
         always=False,
     ),
+    "X-RateLimit-Limit": _header("The figure of the limit of which the smallest share is left.", 60, minimum=1),
+    "X-RateLimit-Remaining": _header("How many requests are left of it.", 59, minimum=0),
+    "X-RateLimit-Reset": _header(
+        "When all of it is free again, if nothing is asked until then: seconds since 1970 (UTC).",
+        1_795_510_800,
+        minimum=0,
+    ),
     "Allow": _header("The methods there are.", "GET, HEAD, OPTIONS"),
     "WWW-Authenticate": _header(
         "Which credentials would do, and what is wrong with those that were sent (RFC 9110, RFC 6750).",
@@ -80,6 +87,19 @@ HEADERS: dict[str, dict[str, Any]] = {
         always=False,
     ),
 }
+LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+# Refused where it is not known what was asked, or where there is no room; none of it is counted.
+_UNLIMITED = frozenset(
+    {
+        "bad_request",
+        "request_timeout",
+        "target_too_long",
+        "headers_too_large",
+        "not_implemented",
+        "version_not_supported",
+        "overloaded",
+    }
+)
 _ALWAYS = (CORRELATION_ID, "X-API-Version")
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
 
@@ -88,6 +108,13 @@ def described(description: str, *headers: str, **content: Any) -> dict[str, Any]
     """One answer of an operation: what it means, its headers beyond the usual, and its content."""
     told = {name: {"$ref": f"#/components/headers/{name}"} for name in (*headers, *_ALWAYS)}
     return {"description": description, "headers": told, **content}
+
+
+def limited(answer: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
+    """An answer below `/api/`, which says what is left, unless it is of those that may not."""
+    always = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMITS}
+    often = {name: {**HEADERS[name], "required": False} for name in LIMITS}
+    return {**answer, "headers": {**answer["headers"], **(always if _UNLIMITED.isdisjoint(codes) else often)}}
 
 
 def problems(*codes: str) -> Responses:

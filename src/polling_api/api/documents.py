@@ -7,12 +7,13 @@ from polling_api.api.described import Responses, described, problems
 from polling_api.api.shapes import JobDocument
 
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
+_HELD = ("too_many_streams", "overloaded")
 _SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
 
 READ_STATUS: Responses = {
     200: described("The job.", "Last-Modified", *_STATE),
     304: described("The job is as the caller's validator says.", *_STATE),
-    **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "internal"),
+    **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "internal"),
 }
 SUBMIT: Responses = {
     202: described("Stored. It will be run whatever happens to this process.", "Retry-After", *_SUBMITTED),
@@ -42,6 +43,9 @@ SUBMIT: Responses = {
         "null_character",
         "bad_script",
         "script_without_simulator",
+        "too_many_jobs",
+        "too_many_uploads",
+        "overloaded",
         "unavailable",
         "internal",
     ),
@@ -81,7 +85,7 @@ EVENTS: Responses = {
         ),
     ),
     204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary"),
-    **problems("bad_request", "job_not_found", "unavailable", "draining", "internal"),
+    **problems("bad_request", "job_not_found", *_HELD, "unavailable", "draining", "internal"),
 }
 MANY_EVENTS: Responses = {
     200: described(
@@ -95,7 +99,7 @@ MANY_EVENTS: Responses = {
         ),
     ),
     204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
-    **problems("bad_request", "job_not_found", "invalid_request", "unavailable", "draining", "internal"),
+    **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
 CANCEL: Responses = {
     202: described(
@@ -145,12 +149,19 @@ def _readiness(*statuses: str) -> dict[str, Any]:
     return _health(statuses, {"status": statuses[-1], "parts": parts}, parts=_PARTS)
 
 
+def _ready(*statuses: str) -> dict[str, Any]:
+    content = _readiness(*statuses)
+    schema = content["application/json"]["schema"]
+    schema["properties"]["warnings"] = {"type": "array", "items": {"type": "string"}}
+    return content
+
+
 LIVE: Responses = {200: described("Alive.", "Cache-Control", content=_health(["live"], {"status": "live"}))}
 READY: Responses = {
     200: described(
         "`ready`, or `degraded`: it goes on without a part, slower.",
         "Cache-Control",
-        content=_readiness("ready", "degraded"),
+        content=_ready("ready", "degraded"),
     ),
     503: described(
         "`draining`, or `unavailable`: ask another process.",

@@ -16,6 +16,8 @@ from starlette.types import Message, Receive, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.ratelimit import Held as Limit
+from polling_api.ratelimit import Party
 
 STALLED_AFTER = 30.0  # seconds in which a reader takes nothing of what waits for it: two keep-alives
 
@@ -124,15 +126,28 @@ class Held(Protocol):
 
 
 class Holding:
-    """Everything that this process holds open: counted, and let go in good order at the end."""
+    """Everything that this process holds open: counted, and let go in good order at the end.
 
-    def __init__(self) -> None:
+    Args:
+        limit: how much it may be for each caller, and in all; None for as much as comes.
+    """
+
+    def __init__(self, limit: Limit | None = None) -> None:
         self.draining = False
+        self._limit = limit
         self._held: dict[str, set[Held]] = {"wait": set(), "stream": set()}
 
     @contextmanager
-    def holds(self, held: Held, transport: str) -> Generator[None]:
-        """Count `held` under `transport`, `wait` or `stream`, for as long as the block runs."""
+    def holds(self, held: Held, transport: str, party: Party | None) -> Generator[None]:
+        """Count `held` under `transport`, `wait` or `stream`, and for `party`, for as long as the block runs.
+
+        Entering it raises:
+            TooMany: the party holds as much as it may (`too_many_streams`).
+            Unavailable: the process does (`overloaded`).
+        """
+        limit = self._limit if party is not None else None
+        if limit is not None and party is not None:
+            limit.enter(party)
         group = self._held[transport]
         group.add(held)
         gauge = metrics.HELD.labels(transport)
@@ -142,6 +157,8 @@ class Holding:
         finally:
             group.discard(held)
             gauge.dec()
+            if limit is not None and party is not None:
+                limit.leave(party)
 
     def catch_up(self, held: Held) -> None:
         """Let `held` go if it joined while the process was draining already, and so is on no list."""

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.api.guard import NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.origins import AllowedOrigins, origin_of
@@ -64,6 +65,7 @@ class Edge:
         hosts: those whose requests are let through.
         origins: those whose pages may read answers, and write.
         refused: told of each request that was refused for who made it, with the problem's code.
+        guard: looks at every request, and says what is left to its caller.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class Edge:
         hosts: AllowedHosts,
         origins: AllowedOrigins,
         refused: Callable[[Scope, str], None] = _nobody_told,
+        guard: Watcher | None = None,
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
         self._refused = refused
+        self._guard = guard or NoWatcher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -84,6 +88,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        self._guard.meet(scope)
         correlated = (b"x-correlation-id", _identify(scope).encode())
         origin = origin_of(scope)
         readable = [] if origin is None else self._origins.headers_for(origin)
@@ -95,7 +100,8 @@ class Edge:
                 status = message["status"]
                 scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
                 self._tell(scope, status, time.perf_counter() - started)
-                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *readable]
+                left = self._guard.told(scope, status)
+                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left, *readable]
                 if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
                     headers += _GUARDS
                 message = {**message, "headers": headers}

@@ -10,6 +10,7 @@ from polling_api.api.held import Holding
 from polling_api.api.lapsing import Lapsing
 from polling_api.api.streaming import KeepAlive, OpenStream
 from polling_api.errors import Unavailable
+from polling_api.ratelimit import Party
 
 SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
 
@@ -37,9 +38,21 @@ class OpenStreams:
         if self._holding.draining:
             raise Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
-    async def hold(self, stream: OpenStream, begin: Callable[[], None], admission: Admission, receive: Receive) -> None:
-        """Have `begin` write a stream's beginning, and return once its reader has gone or it has ended."""
-        with self._holding.holds(stream, "stream"), self._lapsing.ends(stream, admission):
+    async def hold(
+        self,
+        stream: OpenStream,
+        begin: Callable[[], None],
+        admission: Admission,
+        party: Party | None,
+        receive: Receive,
+    ) -> None:
+        """Have `begin` write a stream's beginning, and return once its reader has gone or it has ended.
+
+        Raises:
+            TooMany: `party` holds as many open as it may.
+            Unavailable: this process does.
+        """
+        with self._holding.holds(stream, "stream", party), self._lapsing.ends(stream, admission):
             slot = self._keep_alive.add(stream)
             try:
                 begin()

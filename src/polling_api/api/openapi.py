@@ -3,7 +3,7 @@
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,7 +22,8 @@ from polling_api.api.components import (
     share_parameters,
     share_refusals,
 )
-from polling_api.api.described import CORRELATION_ID, problems
+from polling_api.api.described import CORRELATION_ID, limited, problems
+from polling_api.api.guard import LIMITED
 from polling_api.api.hot import HotRoute
 from polling_api.api.origins import SAFE
 from polling_api.api.shapes import JobDocument, ProblemDocument, SubmissionDocument
@@ -90,6 +91,10 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     for path, method, operation in operations_of(document):
         operation["operationId"] = f"{method}_{operation['operationId'].rsplit('_', 1)[0]}"
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
+        if path.startswith(LIMITED):
+            operation["responses"] = {
+                status: limited(answer, codes_of(answer)) for status, answer in operation["responses"].items()
+            }
         ways_in = security.get((path, method.upper()))
         if ways_in is not None:
             operation["security"] = ways_in
@@ -128,10 +133,10 @@ def _refused_by(route: BaseRoute, method: str) -> tuple[str, ...]:
     return (*of_origin, *of_door, *of_accept, *of_body)
 
 
-def _security_of(app: FastAPI) -> dict[tuple[str, str], list[dict[str, list[str]]]]:
+def _security_of(app: FastAPI) -> dict[tuple[str, str], list[Mapping[str, list[str]]]]:
     """What it takes to be let in, by path and method, where there is a door."""
     return {
-        (context.path_format or "", method): context.original_route.door.security
+        (context.path_format or "", method): [*context.original_route.door.security]
         for context in iter_route_contexts(app.routes)
         for method in context.methods or ()
         if isinstance(context.original_route, CheckedRoute) and context.original_route.door
@@ -153,7 +158,7 @@ def _is_assumed(status: str, answer: dict[str, Any]) -> bool:
     return status == "422" and "application/json" in answer.get("content", {})
 
 
-def _is_taken(parameter: dict[str, Any], ways_in: Iterable[dict[str, list[str]]]) -> bool:
+def _is_taken(parameter: dict[str, Any], ways_in: Iterable[Mapping[str, list[str]]]) -> bool:
     """Both sets have the same routes; a token in the query is refused where no token lets anybody in."""
     return parameter["name"] != IN_QUERY or any("accessToken" in way for way in ways_in)
 

@@ -1,8 +1,7 @@
 """The door of the signed set: clients, by signed requests (RFC 9421)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
 
 from starlette.types import Message, Receive, Scope
 
@@ -33,8 +32,8 @@ class SignersDoor:
         used: told of each key that let a client in.
     """
 
-    refuses: ClassVar[tuple[str, ...]] = ("token_in_query", "invalid_signature")
-    security: ClassVar[list[dict[str, list[str]]]] = [{"signature": []}]
+    refuses: tuple[str, ...] = ("token_in_query", "invalid_signature")
+    security: Sequence[Mapping[str, list[str]]] = ({"signature": []},)
 
     def __init__(self, verifier: Verifier, ends: Ends, used: Callable[[str], None]) -> None:
         self._verifier = verifier

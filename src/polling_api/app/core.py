@@ -14,6 +14,7 @@ from polling_api.api.open_streams import OpenStreams
 from polling_api.api.ownership import Ownership
 from polling_api.api.streaming import KeepAlive
 from polling_api.app import connections
+from polling_api.app.limiting import Limiting, limiting
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
@@ -51,6 +52,7 @@ class Core:
     nonces: SharedNonces
     audit: AuditLog
     refusals: Refusals
+    limiting: Limiting
 
     @property
     def running(self) -> list[Part]:
@@ -63,6 +65,8 @@ class Core:
             self.lapsing.run,
             self.keyring.run,
             self.refusals.run,
+            self.limiting.own_figures.run,
+            self.limiting.reconciler.run,
         ]
 
     async def close(self) -> None:
@@ -70,6 +74,7 @@ class Core:
         await self.keyring.close()
         await self.refusals.flush(FLUSH_WITHIN)
         await self.audit.close()
+        await self.limiting.reconciler.close()
         await self.hub.close()
         await self.nonces.close()
         await self.engine.dispose()
@@ -82,7 +87,7 @@ def assemble(settings: Settings) -> Core:
         settings: with `database_url`, `redis_url` and `master_keys`.
 
     Raises:
-        ValueError: an address is missing, or there is no master key.
+        ValueError: an address is missing, there is no master key, or a trusted proxy is no network.
     """
     engine = connections.database(settings, "polling-api")
     transport = connections.transport(settings)
@@ -95,7 +100,8 @@ def assemble(settings: Settings) -> Core:
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
     nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
-    holding, keep_alive, lapsing = Holding(), KeepAlive(settings.keepalive_every), Lapsing()
+    limits = limiting(settings, engine)
+    holding, keep_alive, lapsing = Holding(limits.held), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
         engine=engine,
@@ -115,6 +121,7 @@ def assemble(settings: Settings) -> Core:
         nonces=SharedNonces(nonces, SeenNonces(), Breaker(NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
+        limiting=limits,
     )
 
 

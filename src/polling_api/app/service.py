@@ -48,13 +48,18 @@ def create_app(settings: Settings) -> Service:
         settings: with `database_url`, `redis_url` and `master_keys`.
 
     Raises:
-        ValueError: an address is missing, or there is no master key.
+        ValueError: an address is missing, there is no master key, or a trusted proxy is no network.
     """
-    core = assemble(settings)
+    return service_of(assemble(settings))
+
+
+def service_of(core: Core) -> Service:
+    """Build the service over its parts."""
+    settings, guard = core.settings, core.limiting.guard
     # A redirect would send a job's id and its holder to another address, when a slash too many is all that is wrong.
     app = FastAPI(title="Polling API", lifespan=_lifespan(core), redirect_slashes=False)
     app.openapi = partial(document_of, app)
-    add_problem_handlers(app, [SIMPLE_SET, SIGNED_SET])
+    add_problem_handlers(app, [SIMPLE_SET, SIGNED_SET], guard.unrouted)
     sets = [simple_set(core), *signed_set(core)]
     for router in (*sets, operations_router(_operations(core)), problem_pages.router):
         app.include_router(router)
@@ -63,6 +68,7 @@ def create_app(settings: Settings) -> Service:
         AllowedHosts(settings.hosts),
         AllowedOrigins(settings.cors_origins),
         RefusalsTold(core.refusals.count),
+        guard,
     )
     return Service(edge, app, core.holding)
 
@@ -82,7 +88,12 @@ def _operations(core: Core) -> Operations:
     return Operations(
         core.holding,
         needed={"postgres": partial(_answers, core.engine)},
-        wanted={"redis": core.transport.ping, "notices": partial(_listening, core.hub)},
+        wanted={
+            "redis": core.transport.ping,
+            "notices": partial(_listening, core.hub),
+            "limits": core.limiting.together,
+        },
+        warnings=core.limiting.warnings,
     )
 
 

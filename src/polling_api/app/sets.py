@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.api.admission import Door
 from polling_api.api.bearers import BearersDoor
+from polling_api.api.guard import GuardedDoor
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.audit import AuditEndpoint
@@ -22,10 +23,11 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.routes.whoami import WhoamiEndpoint
+from polling_api.api.routes.whoami import WhoamiEndpoint, limits_of_clients
 from polling_api.api.signers import SignersDoor
 from polling_api.api.submission import Rules
 from polling_api.app.core import Core
+from polling_api.app.limiting import figures_of
 from polling_api.domain.audit import Place, Recorded
 from polling_api.domain.job import Job
 from polling_api.representation import Form
@@ -39,20 +41,20 @@ SIGNED_SET = "/api/v1/batch-status"
 
 def simple_set(core: Core) -> APIRouter:
     """The routes for anybody who knows a job's id, and for bearers of access tokens."""
-    door = BearersDoor(core.tokens.verified, core.keyring)
+    door = GuardedDoor(BearersDoor(core.tokens.verified, core.keyring), core.limiting.guard)
     settings = core.settings
     rules = _rules_of(settings, max_batch_bytes=min(settings.max_batch_bytes, settings.anonymous_batch_bytes))
-    return jobs_router(SIMPLE_SET, _endpoints(core, SIMPLE_SET, door, rules), door)
+    return jobs_router(SIMPLE_SET, _endpoints(core, SIMPLE_SET, door, rules), door, core.limiting.limiter())
 
 
 def signed_set(core: Core) -> list[APIRouter]:
     """The routes for clients, who sign: the same over their own jobs, and what else clients have."""
     settings = core.settings
     verifier = Verifier(core.keyring, core.nonces, authorities=settings.public_authorities)
-    door = SignersDoor(verifier, core.keyring, core.keyring.used)
+    door = GuardedDoor(SignersDoor(verifier, core.keyring, core.keyring.used), core.limiting.guard)
     rules = _rules_of(settings, max_batch_bytes=settings.max_batch_bytes)
-    jobs_routes = jobs_router(SIGNED_SET, _endpoints(core, SIGNED_SET, door, rules), door)
-    return [jobs_routes, account_router(_account(core), door)]
+    jobs_routes = jobs_router(SIGNED_SET, _endpoints(core, SIGNED_SET, door, rules), door, core.limiting.limiter())
+    return [jobs_routes, account_router(_account(core), door, core.limiting.limiter())]
 
 
 def _account(core: Core) -> AccountEndpoints:
@@ -64,7 +66,7 @@ def _account(core: Core) -> AccountEndpoints:
         page=partial(keys.page, engine),
     )
     return AccountEndpoints(
-        whoami=WhoamiEndpoint(partial(clients.find, engine), {}),
+        whoami=WhoamiEndpoint(partial(clients.find, engine), limits_of_clients(figures_of(core.settings))),
         keys=KeysEndpoint(calls, core.vault, core.keyring.revoked, KEYS, core.cursors),
         access_tokens=AccessTokensEndpoint(core.ownership, core.keyring.find, core.tokens.token_for, core.audit.record),
         jobs=ListEndpoint(partial(listing.page, engine), Form(SIGNED_SET), core.cursors),
@@ -74,7 +76,7 @@ def _account(core: Core) -> AccountEndpoints:
 
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
     settings, engine, watch, ownership = core.settings, core.engine, core.watch, core.ownership
-    form = Form(base)
+    form, guard = Form(base), core.limiting.guard
     all_jobs = ClientEventsEndpoint(core.feeds, core.streams, form, core.cursors)
     return JobsEndpoints(
         submit=SubmitEndpoint(
@@ -82,16 +84,18 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
             publish=core.hub.publish,
             watch=watch,
             holding=core.holding,
+            uploads=core.limiting.uploads,
             form=form,
             rules=rules,
             provider=settings.provider_name,
             anonymous=settings.simulated or settings.anonymous_submit,
+            most_unfinished=settings.limit_anonymous_jobs,
             keys_keep=settings.idempotency_keep,
             max_wait=settings.max_wait,
         ),
-        status=StatusEndpoint(door, ownership, watch, core.holding, form, settings.max_wait),
-        events=EventsEndpoint(door, ownership, watch, core.streams, form),
-        many_events=ManyEventsEndpoint(door, ownership, watch, core.streams, form, core.cursors, all_jobs),
+        status=StatusEndpoint(door, guard, ownership, watch, core.holding, form, settings.max_wait),
+        events=EventsEndpoint(door, guard, ownership, watch, core.streams, form),
+        many_events=ManyEventsEndpoint(door, guard, ownership, watch, core.streams, form, core.cursors, all_jobs),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
         results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
         cancel=CancelEndpoint(

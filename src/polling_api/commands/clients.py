@@ -71,6 +71,27 @@ def show(client_id: Annotated[str, typer.Argument(help="As `cl_…`.")], *, as_j
     tell(_told(client), as_json=as_json)
 
 
+@app.command()
+def limit(
+    client_id: Annotated[str, typer.Argument(help="As `cl_…`.")],
+    hour: Annotated[
+        int | None, typer.Option(min=0, max=1_000_000_000, help="Requests an hour; 0 is no limit.", show_default=False)
+    ] = None,
+    *,
+    usual: Annotated[bool, typer.Option("--usual", help="Back to the figure that all clients have.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a client a figure of its own; a running service knows it within 5 s."""
+    if (hour is None) != usual:
+        fail("Say either --hour N or --usual.")
+    from polling_api.commands.reach import done, reach
+    from polling_api.store import clients
+
+    entry = done("client.limit", client_id)
+    client = reach(lambda engine, _: clients.set_hour(engine, client_id, hour, entry=entry))
+    tell(_told(client), as_json=as_json)
+
+
 def _told(client: "Client") -> dict[str, Any]:
     from polling_api.representation import timestamp
 

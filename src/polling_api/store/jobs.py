@@ -18,6 +18,7 @@ from polling_api.store.engine import statements, transaction
 from polling_api.store.idempotency import Once, claim
 from polling_api.store.rows import JOB, PAST_JOB, job_from, version_of
 from polling_api.store.tables import jobs, requests, transitions
+from polling_api.store.unfinished import Share, require_room
 
 COPY_TIMEOUT = 120.0  # seconds: a batch of 200 MB on a slow disk
 YIELD_EVERY = 256 * 1024  # characters copied between two turns of the event loop: a millisecond's work
@@ -28,7 +29,7 @@ _deadline = later(_moment.c.at, bindparam("expires_in", type_=Float()))
 _FIRST_VERSION = {
     **{
         name: bindparam(f"new_{name}", type_=jobs.c[name].type)
-        for name in ("id", "client_id", "provider", "endpoint", "metadata", "total", "poll_after")
+        for name in ("id", "client_id", "provider", "endpoint", "metadata", "total", "poll_after", "submitter")
     },
     "version": literal(1),
     "status": literal(Status.QUEUED.value),
@@ -71,7 +72,10 @@ _STATUSES_AFTER = (
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be stored. `expires_in` is its own deadline, `poll_after` the first pace, both in seconds."""
+    """A job to be stored. `expires_in` is its own deadline, `poll_after` the first pace, both in seconds.
+
+    `share` is what its submitter may have at once, None where that is not counted.
+    """
 
     id: str
     client_id: str | None
@@ -81,6 +85,7 @@ class NewJob:
     total: int
     expires_in: float | None
     poll_after: int
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ async def create(
         Invalid: two requests have the same `custom_id`; or the key came with something else before
             (`idempotency_key_reused`).
         ValueError: there are not `total` requests.
+        TooMany: its submitter has as many unfinished ones as it may (`too_many_jobs`).
         Unavailable: it may or may not be stored.
         Exception: whatever `new_requests` raises; then nothing is stored.
     """
@@ -139,6 +145,8 @@ async def create(
         job_id = await claim(connection, once, new.id) if once else new.id
         if job_id != new.id:
             return Created(job_from((await connection.execute(_READ, {"ids": [job_id]})).one()), replayed=True)
+        if new.share is not None:
+            await require_room(connection, new.share)
         # The job's row comes last: its times are then those of the commit, not of a long COPY's start.
         copied = await _copy_requests(connection, new.id, new_requests, within)
         if copied != new.total:
@@ -236,5 +244,6 @@ def _parameters_of(new: NewJob) -> dict[str, Any]:
         "metadata": dict(new.metadata),
         "total": new.total,
         "poll_after": new.poll_after,
+        "submitter": new.share and new.share.submitter,
     }
     return {"expires_in": new.expires_in, **{f"new_{name}": value for name, value in given.items()}}

@@ -23,6 +23,7 @@ JOB: tuple[Column[Any], ...] = tuple(
         "attempts",
         "observed_at",
         "results_purged_at",
+        "submitter",
     }
 )
 """What makes up a job: the columns that no monitor keeps to itself."""

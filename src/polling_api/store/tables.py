@@ -89,6 +89,7 @@ jobs = Table(
     Column("attempts", Integer, nullable=False, comment="looks in a row that came to nothing"),
     Column("observed_at", _TIME, comment="when the provider last confirmed what is known"),
     Column("results_purged_at", _TIME, comment="when its requests and results were given up to be deleted"),
+    Column("submitter", Text, comment="the address of whoever submitted it unsigned; null: a client's, or not counted"),
     CheckConstraint(_STATUS, name="status"),
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
@@ -103,6 +104,12 @@ jobs = Table(
         "jobs_results_expiring",
         "results_expire_at",
         postgresql_where=text("results_expire_at IS NOT NULL AND results_purged_at IS NULL"),
+    ),
+    # How many an address has that nobody has finished; small, however many jobs there are.
+    Index(
+        "jobs_unfinished_of_submitter",
+        "submitter",
+        postgresql_where=text("submitter IS NOT NULL AND finished_at IS NULL"),
     ),
     Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # A client's list. With a filter each status has its own stretch of the second, already in order.
@@ -230,6 +237,7 @@ clients = Table(
     Column("limits", JSON, comment="null: those of all clients"),
     Column("api_version", Text, comment="the one that is pinned; null: the newest"),
     Index("clients_listed", "created_at", "id"),
+    Index("clients_with_limits", "id", postgresql_where=text("limits IS NOT NULL")),
 )
 
 keys = Table(

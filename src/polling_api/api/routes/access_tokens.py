@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope as ASGIScope
 
 from polling_api.api.account_shapes import NewTokenDocument
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
 from polling_api.api.bodies import read_body
+from polling_api.api.guard import note_missed
 from polling_api.api.ownership import Ownership
 from polling_api.api.signers import ended_meanwhile
 from polling_api.domain.audit import Entry
@@ -58,7 +60,7 @@ class AccessTokensEndpoint:
         asked = await read_body(request, NewTokenDocument)
         jobs = None if asked.jobs == "all" else list(dict.fromkeys(asked.jobs))
         if jobs is not None:
-            await self._require_owned(caller, jobs)
+            await self._require_owned(request.scope, caller, jobs)
         grant = await self._granted(caller, jobs, asked)
         await self._record(entry_of(request.scope, caller, "token.create", owner=caller.client_id))
         body = orjson.dumps(
@@ -72,10 +74,11 @@ class AccessTokensEndpoint:
         headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
         return Response(body, 201, headers=headers, media_type="application/json")
 
-    async def _require_owned(self, caller: Caller, jobs: Sequence[str]) -> None:
+    async def _require_owned(self, scope: ASGIScope, caller: Caller, jobs: Sequence[str]) -> None:
         owned = await self._ownership.owned(caller, jobs)
         strange = [job_id for job_id in jobs if job_id not in owned]
         if strange:
+            note_missed(scope, strange)
             errors = [FieldError(f"/jobs/{jobs.index(job_id)}", "no such job, or not yours") for job_id in strange]
             raise NotFound("A job is not there, or it is not yours.", code="job_not_found", errors=errors)
 

@@ -13,6 +13,7 @@ from polling_api.api.account_shapes import (
 )
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.checked import CheckedRoute, behind
+from polling_api.api.limits import RouteLimiter
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
@@ -44,33 +45,36 @@ class AccountEndpoints(NamedTuple):
     audit: AuditEndpoint
 
 
-def account_router(endpoints: AccountEndpoints, door: Door) -> APIRouter:
+def account_router(endpoints: AccountEndpoints, door: Door, limiter: RouteLimiter) -> APIRouter:
     """The routes that clients alone may call.
 
     Args:
         endpoints: what answers.
         door: says who calls.
+        limiter: of these routes alone.
     """
     router = APIRouter(tags=["clients"], route_class=behind(door, CheckedRoute))
-    _add_whoami(router, endpoints.whoami)
-    _add_keys(router, endpoints.keys)
-    _add_tokens(router, endpoints.access_tokens)
-    add_jobs(router, endpoints.jobs)
-    _add_audit(router, endpoints.audit)
+    _add_whoami(router, endpoints.whoami, limiter)
+    _add_keys(router, endpoints.keys, limiter)
+    _add_tokens(router, endpoints.access_tokens, limiter)
+    add_jobs(router, endpoints.jobs, limiter)
+    _add_audit(router, endpoints.audit, limiter)
     return router
 
 
-def _add_whoami(router: APIRouter, endpoint: WhoamiEndpoint) -> None:
+def _add_whoami(router: APIRouter, endpoint: WhoamiEndpoint, limiter: RouteLimiter) -> None:
     @router.api_route(
         WHOAMI, methods=READ, response_model=ClientDocument, responses=documents.WHOAMI, summary="Who signs?"
     )
+    @limiter.hourly()
     async def whoami(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         """The client whose key signed the request, and what it may do."""
         return await endpoint(request)
 
 
-def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
+def _add_keys(router: APIRouter, endpoint: KeysEndpoint, limiter: RouteLimiter) -> None:
     @router.api_route(KEYS, methods=READ, response_model=KeyListDocument, responses=documents.KEYS, summary="List keys")
+    @limiter.hourly()
     async def list_keys(  # pyright: ignore[reportUnusedFunction]
         request: Request, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:
@@ -85,6 +89,7 @@ def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
         openapi_extra=documents.NEW_KEY_BODY,
         summary="Make a key",
     )
+    @limiter.hourly()
     async def create_key(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Make a key beside the one that signs.
 
@@ -100,6 +105,7 @@ def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
         openapi_extra=documents.ROTATION_BODY,
         summary="Replace a key",
     )
+    @limiter.hourly()
     async def rotate_key(request: Request, key_id: KeyId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Make a key's successor; the old one ends after the overlap, and until then both are good."""
         return await endpoint.rotate(request, key_id)
@@ -107,12 +113,13 @@ def _add_keys(router: APIRouter, endpoint: KeysEndpoint) -> None:
     @router.delete(
         f"{KEYS}/{{key_id}}", status_code=204, response_model=None, responses=documents.REVOKED_KEY, summary="End a key"
     )
+    @limiter.hourly()
     async def revoke_key(request: Request, key_id: KeyId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """End a key at once, with the keys and access tokens that it made; on every node within 5 s."""
         return await endpoint.revoke(request, key_id)
 
 
-def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint) -> None:
+def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint, limiter: RouteLimiter) -> None:
     @router.post(
         ACCESS_TOKENS,
         status_code=201,
@@ -121,6 +128,7 @@ def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint) -> None:
         openapi_extra=documents.NEW_TOKEN_BODY,
         summary="Make an access token",
     )
+    @limiter.hourly()
     async def create_access_token(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Let somebody read some of your jobs, or all of them, without a key: a page in a browser, say.
 
@@ -129,12 +137,13 @@ def _add_tokens(router: APIRouter, endpoint: AccessTokensEndpoint) -> None:
         return await endpoint(request)
 
 
-def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
+def add_jobs(router: APIRouter, endpoint: ListEndpoint, limiter: RouteLimiter) -> None:
     """Add the list of a client's jobs to a router whose door says who the client is."""
 
     @router.api_route(
         JOBS, methods=READ, response_model=JobListDocument, responses=documents.LIST, summary="List your jobs"
     )
+    @limiter.hourly()
     async def list_jobs(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         status: Annotated[
@@ -161,10 +170,11 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint) -> None:
         )
 
 
-def _add_audit(router: APIRouter, endpoint: AuditEndpoint) -> None:
+def _add_audit(router: APIRouter, endpoint: AuditEndpoint, limiter: RouteLimiter) -> None:
     @router.api_route(
         AUDIT, methods=READ, response_model=AuditListDocument, responses=documents.AUDIT, summary="Read your audit log"
     )
+    @limiter.hourly()
     async def read_audit(  # pyright: ignore[reportUnusedFunction]
         request: Request, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:

@@ -9,6 +9,7 @@ from polling_api.api.answers import Answer
 from polling_api.api.client_stream import ClientStream
 from polling_api.api.cursors import Cursors
 from polling_api.api.held import send_whole
+from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import OpenStreams
 from polling_api.api.places import place_of_numbers
 from polling_api.api.requests import last_event_id
@@ -47,7 +48,7 @@ class ClientEventsEndpoint:
         try:
             joint = await self._feeds.joint(feed)
             begin = partial(stream.begin, feed, joint, believed(place, joint.place.since))
-            await self._streams.hold(stream, begin, admission, receive)
+            await self._streams.hold(stream, begin, admission, scope.get(PARTY), receive)
         finally:
             stream.end()
             self._feeds.unfollow(feed, stream)

@@ -7,12 +7,15 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
+from polling_api.api.guard import Guard
 from polling_api.api.held import send_whole
+from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.requests import last_event_id
 from polling_api.api.streaming import HEADERS, EventStream
 from polling_api.domain.caller import Scope as Needed
+from polling_api.ratelimit import STREAM
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
@@ -24,14 +27,18 @@ class EventsEndpoint:
 
     Args:
         door: says who asks.
+        guard: counts the requests.
         ownership: finds the job for whoever it is.
         watch: the snapshots.
         streams: holds them.
         form: of the set this endpoint belongs to.
     """
 
-    def __init__(self, door: Door, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form) -> None:
+    def __init__(
+        self, door: Door, guard: Guard, ownership: Ownership, watch: StatusWatch, streams: OpenStreams, form: Form
+    ) -> None:
         self._door = door
+        self._guard = guard
         self._ownership = ownership
         self._watch = watch
         self._streams = streams
@@ -41,10 +48,11 @@ class EventsEndpoint:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
+        job_id = scope["path_params"]["job_id"]
+        self._guard.count(scope, job_id, STREAM)
         self._streams.require_staying()
         seen = _version(last_event_id(scope))
         stream = EventStream(self._watch, self._form, scope, send)
-        job_id = scope["path_params"]["job_id"]
         followed = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
         if not followed:
             raise no_such_job()
@@ -75,7 +83,7 @@ class EventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, receive)
+            await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, scope.get(PARTY), receive)
 
 
 def _version(seen: str) -> int | None:

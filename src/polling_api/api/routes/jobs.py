@@ -10,6 +10,7 @@ from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
+from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
 from polling_api.api.routes.cancel import CancelEndpoint
@@ -118,23 +119,24 @@ async def _many_events_documentation(
     """
 
 
-def jobs_router(base: str, endpoints: JobsEndpoints, door: Door) -> APIRouter:
+def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteLimiter) -> APIRouter:
     """The routes of one set of endpoints.
 
     Args:
         base: the set's path.
         endpoints: what answers.
         door: says who asks.
+        limiter: of this set alone; slowapi tells routes apart by their names, which every set has.
     """
     router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
-    _add_submit(router, endpoints.submit)
+    _add_submit(router, endpoints.submit, limiter)
     _add_hot_reads(router, endpoints, door)
-    _add_pages(router, endpoints)
-    _add_endings(router, endpoints)
+    _add_pages(router, endpoints, limiter)
+    _add_endings(router, endpoints, limiter)
     return router
 
 
-def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
+def _add_submit(router: APIRouter, submit: SubmitEndpoint, limiter: RouteLimiter) -> None:
     @router.post(
         "",
         status_code=202,
@@ -143,6 +145,7 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint) -> None:
         openapi_extra=documents.SUBMISSION_BODY,
         summary="Submit a batch",
     )
+    @limiter.hourly()
     async def submit_job(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         wait: Wait = None,  # noqa: ARG001 - read by the endpoint, as for hot reads; named here to be documented
@@ -190,7 +193,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
 
 
-def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
+def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
     @router.api_route(
         f"{ONE_JOB}/history",
         methods=READ,
@@ -198,6 +201,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.HISTORY,
         summary="Read a job's history",
     )
+    @limiter.of_a_job()
     async def read_history(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
@@ -214,6 +218,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.RESULTS,
         summary="Read results",
     )
+    @limiter.of_a_job()
     async def read_results(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
@@ -224,7 +229,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints) -> None:
         return await endpoints.results(request.scope, job_id, after, limit)
 
 
-def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
+def _add_endings(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
     @router.post(
         f"{ONE_JOB}/cancel",
         status_code=202,
@@ -232,6 +237,7 @@ def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
         responses=documents.CANCEL,
         summary="Cancel a job",
     )
+    @limiter.of_a_job()
     async def cancel_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Ask for the job's end, as often as you like; what is done by then is kept, and told in the results.
 
@@ -243,6 +249,7 @@ def _add_endings(router: APIRouter, endpoints: JobsEndpoints) -> None:
     @router.delete(
         ONE_JOB, status_code=204, response_model=None, responses=documents.DELETE, summary="Delete a finished job"
     )
+    @limiter.of_a_job()
     async def delete_job(request: Request, job_id: JobId) -> Response:  # pyright: ignore[reportUnusedFunction]
         """Delete a job that has ended, with its requests, results and history; nobody can bring it back."""
         return await endpoints.delete(admission_of(request.scope), job_id)

@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope, Send
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
+from polling_api.api.guard import Guard, note_missed
 from polling_api.api.held import send_whole
+from polling_api.api.limits import PARTY
 from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job, require_grant
@@ -18,6 +20,7 @@ from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.streaming import HEADERS
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import FieldError, Invalid
+from polling_api.ratelimit import STREAM
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
@@ -29,6 +32,7 @@ class ManyEventsEndpoint:
 
     Args:
         door: says who asks.
+        guard: counts the requests.
         ownership: finds the jobs for whoever it is.
         watch: the snapshots.
         streams: holds them.
@@ -40,6 +44,7 @@ class ManyEventsEndpoint:
     def __init__(
         self,
         door: Door,
+        guard: Guard,
         ownership: Ownership,
         watch: StatusWatch,
         streams: OpenStreams,
@@ -48,6 +53,7 @@ class ManyEventsEndpoint:
         all_jobs: ClientEventsEndpoint,
     ) -> None:
         self._door = door
+        self._guard = guard
         self._ownership = ownership
         self._watch = watch
         self._streams = streams
@@ -59,6 +65,7 @@ class ManyEventsEndpoint:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
+        self._guard.count(scope, None, STREAM)
         caller = admission.caller
         asked = query(scope).get("ids")
         if asked is None and caller.client_id is not None:
@@ -77,6 +84,7 @@ class ManyEventsEndpoint:
         seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
         stream = ManyJobsStream(self._watch, self._form, cursor, scope, send)
         followed = await self._ownership.follow_all(admission.caller, ids, Needed.EVENTS, stream)
+        note_missed(scope, [job_id for job_id in ids if job_id not in followed])
         try:
             await self._stream(stream, followed, seen, admission, scope, receive, send)
         finally:
@@ -103,7 +111,7 @@ class ManyEventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            await self._streams.hold(stream, partial(stream.begin, topics, known), admission, receive)
+            await self._streams.hold(stream, partial(stream.begin, topics, known), admission, scope.get(PARTY), receive)
 
     async def _ask_primary_of_later(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
         """A reader who has seen more than this node knows is not wrong before the primary says so."""

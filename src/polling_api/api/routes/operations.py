@@ -1,7 +1,7 @@
 """What operators and load balancers ask: alive, ready, and the metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -27,12 +27,21 @@ class Operations:
         holding: knows whether the process is draining.
         needed: parts without which nothing can be promised; each check raises an error that says what is wrong.
         wanted: parts without which the service goes on, slower.
+        warnings: what an operator should know, though nothing is away.
     """
 
-    def __init__(self, holding: Holding, *, needed: Mapping[str, Check], wanted: Mapping[str, Check]) -> None:
+    def __init__(
+        self,
+        holding: Holding,
+        *,
+        needed: Mapping[str, Check],
+        wanted: Mapping[str, Check],
+        warnings: Callable[[], Sequence[str]],
+    ) -> None:
         self._holding = holding
         self._needed = needed
         self._wanted = wanted
+        self._warnings = warnings
 
     async def live(self) -> Response:
         """The process answers: a restart would not help."""
@@ -47,7 +56,8 @@ class Operations:
         if any(part["status"] != "ok" for part in needed.values()):
             return _json(503, {"status": "unavailable", "parts": parts})
         degraded = any(part["status"] != "ok" for part in wanted.values())
-        return _json(200, {"status": "degraded" if degraded else "ready", "parts": parts})
+        status = "degraded" if degraded else "ready"
+        return _json(200, {"status": status, "parts": parts, "warnings": [*self._warnings()]})
 
     async def metrics(self, request: Request) -> Response:
         """All metrics, as OpenMetrics or in Prometheus' older text format."""

@@ -8,7 +8,9 @@ from polling_api.api import answers
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition, parse_condition
+from polling_api.api.guard import Guard
 from polling_api.api.held import Holding, send_whole
+from polling_api.api.limits import PARTY
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
@@ -16,6 +18,7 @@ from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import PollingError, Unavailable
+from polling_api.ratelimit import POLL, WAIT
 from polling_api.representation import Form, Rendered, Snapshot
 from polling_api.watch import StatusWatch
 
@@ -25,6 +28,7 @@ class StatusEndpoint:
 
     Args:
         door: says who asks.
+        guard: counts the requests.
         ownership: finds the job for whoever it is.
         watch: the snapshots.
         holding: counts the waits.
@@ -33,9 +37,17 @@ class StatusEndpoint:
     """
 
     def __init__(
-        self, door: Door, ownership: Ownership, watch: StatusWatch, holding: Holding, form: Form, max_wait: int
+        self,
+        door: Door,
+        guard: Guard,
+        ownership: Ownership,
+        watch: StatusWatch,
+        holding: Holding,
+        form: Form,
+        max_wait: int,
     ) -> None:
         self._door = door
+        self._guard = guard
         self._ownership = ownership
         self._watch = watch
         self._holding = holding
@@ -59,6 +71,7 @@ class StatusEndpoint:
             asked = preferred_wait(header(scope, b"prefer") or "")
         condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
         job_id = scope["path_params"]["job_id"]
+        self._guard.count(scope, job_id, WAIT if asked else POLL)
         snapshot = await self._ownership.find(admission.caller, job_id, Needed.STATUS, version=condition.version or 0)
         if asked is None:
             await send_whole(self._answer(snapshot, condition, None), send)
@@ -103,7 +116,7 @@ class StatusEndpoint:
         if topic is None:
             raise no_such_job()
         try:
-            with self._holding.holds(held, "wait"):
+            with self._holding.holds(held, "wait", scope.get(PARTY)):
                 held.begin(topic, granted)
                 self._holding.catch_up(held)
                 await held.sending.until_gone(receive)

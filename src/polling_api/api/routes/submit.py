@@ -9,17 +9,22 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
+from polling_api.api.guard import ADDRESS
 from polling_api.api.held import Holding, send_whole
 from polling_api.api.idempotency import SHORTEST_OF_ANYBODY, Fingerprint, idempotency_key
+from polling_api.api.limits import PARTY
 from polling_api.api.preferences import Until, preferred_wait, queried_wait
 from polling_api.api.requests import header, header_lines, query
 from polling_api.api.submission import Draft, Rules, read_json, read_lines
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import Job, new_job_id
-from polling_api.errors import BadRequest, Refused, Unavailable, Unsupported
+from polling_api.errors import BadRequest, Refused, TooMany, Unavailable, Unsupported
+from polling_api.ratelimit import Uploads
+from polling_api.ratelimit.uploads import Upload
 from polling_api.representation import Form, Headers, Snapshot
 from polling_api.store.idempotency import Once
 from polling_api.store.jobs import Created, NewJob, NewRequest
+from polling_api.store.unfinished import Share
 from polling_api.watch import StatusWatch
 
 FIRST_POLL_AFTER = 1  # seconds: a monitor takes a new job as soon as it hears of it
@@ -45,10 +50,12 @@ class SubmitEndpoint:
         publish: tells everybody of a committed version.
         watch: to wait for the end, where that is asked for.
         holding: counts the waits.
+        uploads: counts the bytes of bodies that are coming in.
         form: of the set this endpoint belongs to.
         rules: what a submission is held to.
         provider: the name that jobs carry.
         anonymous: whether unsigned callers may submit.
+        most_unfinished: jobs that an unsigned caller's address has at once; 0 for as many as come.
         keys_keep: seconds for which an `Idempotency-Key` stands for its job.
         max_wait: seconds; longer waits are cut to it.
     """
@@ -60,10 +67,12 @@ class SubmitEndpoint:
         publish: Publish,
         watch: StatusWatch,
         holding: Holding,
+        uploads: Uploads,
         form: Form,
         rules: Rules,
         provider: str,
         anonymous: bool,
+        most_unfinished: int,
         keys_keep: float,
         max_wait: int,
     ) -> None:
@@ -71,10 +80,12 @@ class SubmitEndpoint:
         self._publish = publish
         self._watch = watch
         self._holding = holding
+        self._uploads = uploads
         self._form = form
         self._rules = rules
         self._provider = provider
         self._anonymous = anonymous
+        self._most_unfinished = most_unfinished
         self._keys_keep = keys_keep
         self._max_wait = max_wait
 
@@ -91,10 +102,16 @@ class SubmitEndpoint:
         key = idempotency_key(header_lines(request.scope, b"idempotency-key"), shortest=shortest)
         media_type = _media_type(request)
         fingerprint = Fingerprint(media_type)
-        with await _READERS[media_type](fingerprint.over(_body(request)), self._rules) as draft:
+        read = _READERS[media_type]
+        with (
+            self._uploads.begin(request.scope[PARTY].key) as upload,
+            await read(fingerprint.over(_body(request, upload)), self._rules) as draft,
+        ):
             once = key and Once(client_id or "", key, fingerprint.value(), self._keys_keep)
             requests = (NewRequest(*one) for one in draft.requests())
-            created = await self._create(self._new_job(draft, client_id), requests, once=once or None)
+            created = await self._create(
+                self._new_job(draft, client_id, request.scope[ADDRESS]), requests, once=once or None
+            )
         # Also of a job that was stored before: the first submit may have died before it told anybody.
         await self._publish([created.job])
         return _Submitted(self, created, wait)
@@ -122,10 +139,13 @@ class SubmitEndpoint:
             await send_whole(self._answer(created, Snapshot(job), wait), send)
             return
         try:
-            with self._holding.holds(held, "wait"):
+            with self._holding.holds(held, "wait", scope[PARTY]):
                 held.begin(topic, wait)
                 self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
+        except (TooMany, Unavailable):
+            # Too much is held open to wait for it as well; it is stored, as above.
+            await send_whole(self._answer(created, Snapshot(job), 0), send)
         finally:
             held.end()
             self._watch.unfollow(topic, held)
@@ -141,7 +161,8 @@ class SubmitEndpoint:
         caller = admission_of(scope).certain()
         return caller.client_id if caller.signed else None
 
-    def _new_job(self, draft: Draft, client_id: str | None) -> NewJob:
+    def _new_job(self, draft: Draft, client_id: str | None, address: str) -> NewJob:
+        counted = client_id is None and self._most_unfinished > 0
         return NewJob(
             id=new_job_id(),
             client_id=client_id,
@@ -151,6 +172,7 @@ class SubmitEndpoint:
             total=draft.total,
             expires_in=draft.expires_in,
             poll_after=FIRST_POLL_AFTER,
+            share=Share(address, self._most_unfinished) if counted else None,
         )
 
     def _answer(self, created: Created, snapshot: Snapshot, granted: int | None) -> Answer:
@@ -185,9 +207,10 @@ def _media_type(request: Request) -> str:
     return media_type
 
 
-async def _body(request: Request) -> AsyncGenerator[bytes]:
+async def _body(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
     try:
         async for chunk in request.stream():
+            upload.add(len(chunk))
             yield chunk
     except ClientDisconnect:
         raise BadRequest("The body ended before it was whole.", code="body_cut") from None

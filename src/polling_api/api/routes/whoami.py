@@ -10,6 +10,7 @@ from starlette.responses import Response
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
 from polling_api.api.signers import ended_meanwhile
+from polling_api.ratelimit import Figures
 from polling_api.representation import API_VERSION
 from polling_api.store.clients import Client
 
@@ -53,3 +54,16 @@ class WhoamiEndpoint:
 def described_limits(usual: Mapping[str, int], own: Mapping[str, Any] | None) -> dict[str, Any]:
     """The figures that hold for a client: its own where it has them."""
     return {**usual, **(own or {})}
+
+
+def limits_of_clients(figures: Figures) -> dict[str, int]:
+    """The figures of clients that have none of their own, as they are set; 0 is no limit.
+
+    `hour` are requests, `minute` and `burst` (10 s) those of one job and endpoint, `held` waits and streams at once.
+    """
+    return {
+        "hour": figures.client_hour,
+        "minute": figures.job_minute,
+        "burst": figures.burst,
+        "held": figures.held_client,
+    }

@@ -1,0 +1,256 @@
+"""What every request below `/api/` passes: whose it is, whether that one is shut out, and what is left to it.
+
+The edge has a guard look at each request as it comes, and again as its answer begins. Between the two the set's door
+says who the caller is, and the route counts it: hot reads by `Guard.count`, ordinary ones by slowapi's declarations.
+"""
+
+from collections.abc import Callable, Collection
+from functools import lru_cache, partial
+from time import time
+from typing import Final, Protocol
+
+from starlette.types import Receive, Scope
+
+from polling_api.api.admission import Admission, Door
+from polling_api.api.allowed import OPTIONS
+from polling_api.api.limits import DECISION, PARTY, blocked, limit_headers, limited
+from polling_api.api.problems import PROBLEM
+from polling_api.api.requests import header
+from polling_api.domain.caller import Caller
+from polling_api.errors import BadRequest, PollingError, Unauthenticated
+from polling_api.ratelimit import (
+    POLL,
+    Blocks,
+    Decision,
+    Figures,
+    Party,
+    Proxies,
+    SeenProxy,
+    Suspects,
+    Windows,
+    address_of,
+    bearer,
+    client,
+    nobody,
+)
+from polling_api.ratelimit.address import site_of
+from polling_api.ratelimit.windows import HELD_ENOUGH
+from polling_api.representation import Headers
+
+ADDRESS: Final = "polling.address"  # of the scope: the address that a request counts against
+LIMITED: Final = "/api/"  # what is below it is limited, and says how far
+_MISSED: Final = "polling.missed"
+_MOST_ADDRESSES = 8192  # whose parties are kept; to make one takes a microsecond
+
+
+class Watcher(Protocol):
+    """What the edge has look at requests."""
+
+    def meet(self, scope: Scope) -> None:
+        """Look at a request as it comes."""
+        ...
+
+    def told(self, scope: Scope, status: int) -> Headers:
+        """Look at it as its answer begins, and give the headers that say what is left."""
+        ...
+
+
+class NoWatcher:
+    """For what is refused before anybody is known, and for tests of other things."""
+
+    def meet(self, scope: Scope) -> None:
+        """See `Watcher.meet`."""
+
+    def told(self, scope: Scope, status: int) -> Headers:  # noqa: ARG002
+        """See `Watcher.told`."""
+        return []
+
+
+class Guard:
+    """Knows callers by address, client and token, and holds them to their limits.
+
+    Args:
+        figures: as they are meant.
+        proxies: those that are believed about who the caller is.
+        windows: decides on requests.
+        blocks: who is shut out.
+        suspects: told of unknown ids and of wrong signatures.
+        seen_proxy: told of forwarding headers that nobody believes.
+        own_hour: a client's own figure for an hour, where it has one.
+        clock: gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        figures: Figures,
+        proxies: Proxies,
+        windows: Windows,
+        blocks: Blocks,
+        suspects: Suspects,
+        seen_proxy: SeenProxy,
+        own_hour: Callable[[str], int | None],
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._figures = figures
+        self._proxies = proxies
+        self._windows = windows
+        self._blocks = blocks
+        self._suspects = suspects
+        self._seen_proxy = seen_proxy
+        self._own_hour = own_hour
+        self._clock = clock
+        self._nobody = lru_cache(_MOST_ADDRESSES)(partial(nobody, figures=figures))
+
+    def meet(self, scope: Scope) -> None:
+        """Find out which address a request counts against; until more is known, that is who makes it."""
+        forwarded: list[bytes] = []
+        forwarded_for: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                forwarded_for.append(value)
+            elif name == b"forwarded":
+                forwarded.append(value)
+        client_of = scope.get("client")
+        peer: str | None = client_of[0] if client_of else None
+        if forwarded or forwarded_for:
+            address = address_of(peer, forwarded, forwarded_for, self._proxies)
+            unbelieved = address == site_of(peer)
+        else:
+            address, unbelieved = site_of(peer), False
+        scope[ADDRESS] = address
+        if scope["path"].startswith(LIMITED):
+            scope[PARTY] = self._nobody(address)
+            self._seen_proxy.note(address, self._clock(), forwarded=unbelieved)
+
+    def know(self, scope: Scope, caller: Caller) -> None:
+        """Have a request count against the caller that its credentials name.
+
+        Raises:
+            TooMany: it is shut out (`blocked`).
+        """
+        if caller.client_id is not None:
+            scope[PARTY] = self._party_of(caller.client_id, caller)
+        self.require_welcome(scope)
+
+    def require_welcome(self, scope: Scope) -> None:
+        """Let a request pass that nobody makes who is shut out.
+
+        Raises:
+            TooMany: its caller is (`blocked`).
+        """
+        left = self._blocks.left(scope[PARTY], self._clock())
+        if left:
+            raise blocked(left)
+
+    def unrouted(self, scope: Scope) -> None:
+        """Let a request pass that no route takes, to its `404` or `405`.
+
+        Raises:
+            TooMany: its address is shut out, or has asked too often.
+        """
+        if PARTY in scope:
+            self.require_welcome(scope)
+            self.count(scope, None, POLL)
+
+    def refusal_of_stranger(self, scope: Scope, refusal: PollingError) -> PollingError:
+        """What somebody is told whose credentials are no good: `refusal`, or that the address is over its limits."""
+        now, party = self._clock(), scope[PARTY]
+        if left := self._blocks.left(party, now):
+            return blocked(left)
+        if refusal.code == "invalid_signature" and header(scope, b"signature") is not None:
+            self._suspects.signed_wrongly(party, now)
+        return refusal if self._decide(scope, None, POLL).allowed else limited(scope[DECISION])
+
+    def count(self, scope: Scope, job: str | None, endpoint: str) -> None:
+        """Count a request, before anything is looked up for it.
+
+        Args:
+            scope: the request.
+            job: the id in its path, known or not; None where there is none.
+            endpoint: `POLL`, `WAIT` or `STREAM`.
+
+        Raises:
+            TooMany: its caller has asked too often (`rate_limited`); it is not counted.
+        """
+        decision = self._decide(scope, job, endpoint)
+        if not decision.allowed:
+            raise limited(decision)
+
+    def told(self, scope: Scope, status: int) -> Headers:
+        """Settle what a request counts, now that its answer is known, and say what is left."""
+        party: Party | None = scope.get(PARTY)
+        code = scope.get(PROBLEM)
+        if party is None or scope["method"] == OPTIONS or code == "overloaded":
+            return []
+        self._note_missed(scope, party, code)
+        decision: Decision | None = scope.pop(DECISION, None)
+        if decision is None:
+            # Refused before its route could count it: it counts in the hour, so that nothing can be asked for nothing.
+            decision = self._windows.peek(party, self._clock()) if code == "blocked" else self._decide(scope)
+        elif decision.allowed:
+            decision = self._settled(decision, scope, free_of_hour=status == 304 and party.known)  # noqa: PLR2004
+        return limit_headers(decision)
+
+    def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
+        waited = scope.get("polling.transport") == "wait"
+        if not (free_of_hour or waited):
+            return decision
+        now = self._clock()
+        held = waited and now - decision.at >= HELD_ENOUGH
+        return self._windows.settle(decision, now, free_of_hour=free_of_hour, free_of_burst=held)
+
+    def _decide(self, scope: Scope, job: str | None = None, endpoint: str = POLL) -> Decision:
+        decision = self._windows.decide(scope[PARTY], self._clock(), job=job, endpoint=endpoint)
+        scope[DECISION] = decision
+        return decision
+
+    def _party_of(self, client_id: str, caller: Caller) -> Party:
+        if caller.grant is not None:
+            return bearer(caller.grant.id, client_id, self._figures)
+        return client(client_id, self._figures, self._own_hour(client_id))
+
+    def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
+        missed: Collection[str] = scope.pop(_MISSED, ())
+        # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
+        if not missed and code == "job_not_found" and scope.get("polling.transport") != "wait":
+            missed = scope.get("path_params", {}).values()
+        if missed:
+            self._suspects.missed(party, missed, self._clock())
+
+
+class GuardedDoor:
+    """A door behind which nobody comes who is shut out. A good signature or token is not bound by its address.
+
+    Args:
+        door: says who makes a request.
+        guard: knows who is shut out.
+    """
+
+    def __init__(self, door: Door, guard: Guard) -> None:
+        self._door = door
+        self._guard = guard
+        self.security = door.security
+
+    @property
+    def refuses(self) -> tuple[str, ...]:
+        """The codes of its refusals."""
+        return (*self._door.refuses, "rate_limited", "blocked")
+
+    async def admit(self, scope: Scope, receive: Receive) -> Admission:
+        """See `Door.admit`.
+
+        Raises:
+            TooMany: the caller is shut out; or nobody who may pass, and too often.
+        """
+        try:
+            admission = await self._door.admit(scope, receive)
+        except (Unauthenticated, BadRequest) as refusal:
+            raise self._guard.refusal_of_stranger(scope, refusal) from None
+        self._guard.know(scope, admission.caller)
+        return admission
+
+
+def note_missed(scope: Scope, ids: Collection[str]) -> None:
+    """Note the ids in a request that its caller does not have, where they are others than the one in its path."""
+    scope[_MISSED] = ids

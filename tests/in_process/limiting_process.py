@@ -1,0 +1,31 @@
+"""A process of its own that asks as often as it may, and says how often it was allowed.
+
+Arguments: Redis's address, a client, a name, the client's figure, requests a second, seconds to go on.
+"""
+
+import asyncio
+import sys
+import time
+
+from polling_api.ratelimit import Blocks, Counters, Figures, Reconciler, RedisExchange, Windows, client
+
+
+async def main(url: str, caller: str, name: str, hour: int, pace: float, seconds: float) -> None:
+    counters, party = Counters(name), client(caller, Figures(), own_hour=hour)
+    windows = Windows(counters, Figures())
+    reconciler = Reconciler(RedisExchange(url, timeout=0.25), [counters], Blocks(), time.time)
+    rounds = asyncio.create_task(reconciler.run())
+    allowed = asked = 0
+    began = time.monotonic()
+    while (now := time.monotonic()) < began + seconds:
+        while asked < (now - began) * pace:
+            asked += 1
+            allowed += windows.decide(party, time.time()).allowed
+        await asyncio.sleep(0.002)
+    rounds.cancel()
+    print(allowed, asked)  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    url, caller, name, *figures = sys.argv[1:]
+    asyncio.run(main(url, caller, name, int(figures[0]), float(figures[1]), float(figures[2])))
