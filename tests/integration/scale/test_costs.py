@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,13 @@ from running.service import Service, running_service
 JOBS = 50
 LASTS = 6.0  # seconds: two comparisons
 SLACK = 10  # calls by which equal stretches of time differ: a comparison more, or a pool's new connection
-MONITORED = 2.5 * LASTS  # statements: a monitor claims and asks what is due each second, and a worker compares
+IDLE = 3.5  # statements a second: a monitor's two, a worker's one for keys and limits, one for three to compare
+MONITORED = IDLE * LASTS
 PINGED = 2.5 * LASTS  # commands: a ping a second from each hub that hears nothing
+CALM = 2 * IDLE  # statements in a second: its own, and those of the next one that come early
+CALM_FOR = 3  # seconds in a row: the longest pause in what a worker does by itself
+CALM_WITHIN = 30  # seconds; some five on an idle machine
+SELDOM = "10000000"  # seconds: deleting what is over takes a dozen statements, at a random moment of so long a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,20 @@ class Till:
         after = await self._statements(), await self._commands()
         return Cost(after[0] - before[0], after[1] - before[1], sum(polls))
 
+    async def settle(self) -> None:
+        """Wait until nothing is left to do of what was asked before.
+
+        Raises:
+            AssertionError: that is not so within 30 s; with the statements of each second.
+        """
+        counted = [await self._statements()]
+        calm = 0
+        while calm < CALM_FOR:
+            assert len(counted) <= CALM_WITHIN, f"statements of each second: {[b - a for a, b in pairwise(counted)]}"
+            await asyncio.sleep(1)
+            counted.append(await self._statements())
+            calm = calm + 1 if counted[-1] - counted[-2] <= CALM else 0
+
     async def _statements(self) -> int:
         async with statements(self._engine) as connection:
             calls = await connection.scalar(
@@ -88,12 +108,14 @@ async def till(postgres_url: str, engine: AsyncEngine, redis: RedisCarrier, tmp_
             postgres_url,
             redis.server.url,
             folder=tmp_path,
-            settings={"monitor_interval": "30", "log_level": "info"},
+            settings={"monitor_interval": "300", "retention_every": SELDOM, "log_level": "info"},
         ) as service,
         asking(service.url) as client,
     ):
         active = await asyncio.gather(*(quiet_job(client) for _ in range(JOBS)))
-        yield Till(engine, redis, service, [answer.json()["links"]["self"] for answer in active])
+        till = Till(engine, redis, service, [answer.json()["links"]["self"] for answer in active])
+        await till.settle()
+        yield till
 
 
 async def test_polls_cost_statements_and_commands_that_do_not_grow_with_the_clients(till: Till) -> None:
