@@ -1,6 +1,5 @@
 """Real servers for tests: one Postgres and one Redis a run, a fresh and migrated database a module."""
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,9 +12,9 @@ from redis import Redis
 from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from polling_api.embedded import Server, start_postgres, start_redis
-from polling_api.store import migrate
+from polling_api.embedded import Server, start_redis
 from polling_api.store.engine import connect, driver_url
+from running.cluster import Cluster
 from running.planted import DATABASE_PASSWORD, PLANTED, REDIS_PASSWORD, fail_for
 from running.redis_record import RedisRecord
 
@@ -44,9 +43,15 @@ def nothing_leaks(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def postgres(servers_folder: Path) -> Iterator[Server]:
-    """The server itself, for tests that freeze or restart it (better one of their own)."""
-    server = start_postgres(servers_folder / "postgres", durable=False)
+def cluster(servers_folder: Path) -> Cluster:
+    """A migrated Postgres that nothing runs on, for servers of a test's own: they start on copies of it."""
+    return Cluster(servers_folder / "cluster")
+
+
+@pytest.fixture(scope="session")
+def postgres(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
+    """The server itself; who freezes or restarts one has another."""
+    server = cluster.server(servers_folder / "postgres")
     yield server
     server.stop()
 
@@ -67,8 +72,7 @@ def redis_url(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 async def template(postgres: Server) -> str:
     """A migrated database, cloned for each module: that takes a tenth of a second, migrating takes longer."""
-    await _administer(postgres, f"CREATE DATABASE {TEMPLATE}")
-    await asyncio.to_thread(migrate.upgrade, _address(postgres, TEMPLATE))
+    await _administer(postgres, f"CREATE DATABASE {TEMPLATE} TEMPLATE postgres")
     return TEMPLATE
 
 

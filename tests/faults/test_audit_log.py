@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.audit import AuditLog
 from polling_api.domain.audit import Entry
-from polling_api.embedded import Server, start_postgres
+from polling_api.embedded import Server
 from polling_api.errors import Unavailable
-from polling_api.store import audit, migrate
+from polling_api.store import audit
 from polling_api.store.engine import connect, statements
+from running.cluster import Cluster
 from running.freezing import frozen
 
 PROGRAM = Path(__file__).with_name("audit_process.py")
@@ -25,10 +26,9 @@ RECORDS, READERS = 1000, 50
 
 
 @pytest.fixture(scope="module")
-def fragile(servers_folder: Path) -> Iterator[Server]:
+def fragile(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
     """A server of our own that keeps what it has committed, whatever happens to it: others do not, for speed."""
-    server = start_postgres(servers_folder / "audited")
-    migrate.upgrade(server.url)
+    server = cluster.server(servers_folder / "audit-log", durable=True)
     yield server
     server.stop()
 

@@ -18,12 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import new_job_id
-from running.asking import asking
 from running.forging import Wire, signed
-from running.jobs import Job, ended_job
+from running.jobs import Job
 from running.recorded import Recorded
 from running.service import Service, running_service
-from running.signing import Credentials, new_client, signing_client
+from running.signing import Credentials
 from running.tokens import bearing, simple, token_for
 
 PROGRAM = Path(__file__).with_name("worker_process.py")
@@ -40,40 +39,6 @@ async def service(
         yield running
 
 
-@pytest.fixture(scope="module")
-def recorded(postgres_url: str) -> Recorded:
-    return Recorded(postgres_url)
-
-
-@pytest.fixture(scope="module")
-async def owner(postgres_url: str) -> Credentials:
-    return await new_client(postgres_url)
-
-
-@pytest.fixture(scope="module")
-async def signer(service: Service, owner: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with signing_client(service.url, owner) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(service.url, patience=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def job(signer: httpx.AsyncClient) -> Job:
-    """A finished job of the owner's."""
-    return await ended_job(signer)
-
-
-@pytest.fixture(scope="module")
-async def public(client: httpx.AsyncClient) -> Job:
-    """A finished job of nobody's."""
-    return await ended_job(client)
-
-
 class Call(NamedTuple):
     """A call that has to be recorded: method, path, body."""
 
@@ -88,9 +53,9 @@ class Call(NamedTuple):
 
 
 @pytest.fixture
-def calls(job: Job) -> dict[str, Call]:
+def calls(finished: Job) -> dict[str, Call]:
     return {
-        "results.read": Call("GET", job["links"]["results"]),
+        "results.read": Call("GET", finished["links"]["results"]),
         "token.create": Call("POST", "/api/v1/access-tokens", b'{"jobs":"all"}'),
         "key.create": Call("POST", "/api/v1/keys", b"{}"),
     }
@@ -154,7 +119,7 @@ async def test_the_row_is_there_before_the_first_byte(
 
 
 async def test_what_cannot_be_recorded_is_not_told(
-    service: Service, engine: AsyncEngine, owner: Credentials, calls: dict[str, Call], recorded: Recorded, job: Job
+    service: Service, engine: AsyncEngine, owner: Credentials, calls: dict[str, Call], recorded: Recorded, finished: Job
 ) -> None:
     """Postgres answers, but for the log: it is locked."""
     ids = {action: uuid4().hex for action in ("results.read", "token.create")}
@@ -164,7 +129,7 @@ async def test_what_cannot_be_recorded_is_not_told(
             answers = [
                 await calls[action].wire(owner, service.url, one).sent(service.url) for action, one in ids.items()
             ]
-            status = await signed(owner, service.url, job["links"]["self"]).sent(service.url)
+            status = await signed(owner, service.url, finished["links"]["self"]).sent(service.url)
 
     assert [(answer.status, answer.code) for answer in answers] == [(503, "unavailable")] * 2
     assert {answer.json["detail"] for answer in answers} == {"What is done cannot be recorded in time."}
@@ -179,13 +144,13 @@ async def test_a_row_says_who_did_what_from_where_and_when(
     signer: httpx.AsyncClient,
     client: httpx.AsyncClient,
     recorded: Recorded,
-    job: Job,
+    finished: Job,
     public: Job,
 ) -> None:
-    token = await token_for(signer, job)
+    token = await token_for(signer, finished)
     correlation_id = f"the-callers-own-{uuid4().hex}"
     headers = {"X-Correlation-ID": correlation_id}
-    results = job["links"]["results"]
+    results = finished["links"]["results"]
 
     made = (await signer.post("/api/v1/keys", headers=headers)).json()["id"]
     rotated = (await signer.post(f"/api/v1/keys/{made}/rotate", headers=headers)).json()["id"]
@@ -193,7 +158,7 @@ async def test_a_row_says_who_did_what_from_where_and_when(
     await signer.post("/api/v1/access-tokens", json={"jobs": "all"}, headers=headers)
     await signer.get(results, headers=headers)
     await signer.head(results, headers=headers)
-    await client.get(simple(job)["links"]["results"], headers={**bearing(token), **headers})
+    await client.get(simple(finished)["links"]["results"], headers={**bearing(token), **headers})
     await client.get(public["links"]["results"], headers=headers)
 
     rows = await recorded.of(correlation_id)
@@ -204,10 +169,10 @@ async def test_a_row_says_who_did_what_from_where_and_when(
         (owner.client_id, key, "key.rotate", None),
         (owner.client_id, key, "key.revoke", None),
         (owner.client_id, key, "token.create", None),
-        (owner.client_id, key, "results.read", job["id"]),
-        (owner.client_id, key, "results.read", job["id"]),
+        (owner.client_id, key, "results.read", finished["id"]),
+        (owner.client_id, key, "results.read", finished["id"]),
     ]
-    assert (told[-2][0], told[-2][1].partition(":")[0], told[-2][3]) == (owner.client_id, "token", job["id"])
+    assert (told[-2][0], told[-2][1].partition(":")[0], told[-2][3]) == (owner.client_id, "token", finished["id"])
     assert told[-1] == nobody
     assert {(row.address, row.outcome, row.times) for row in rows} == {("127.0.0.1", "allowed", 1)}
     assert len({row.request_id for row in rows}) == len(rows)

@@ -11,16 +11,15 @@ import httpx
 import psutil
 import pytest
 
-from polling_api.embedded import Server, start_postgres
-from polling_api.store import migrate
-from running.asking import asking
+from polling_api.embedded import Server
+from running.cluster import Cluster
 from running.forging import Wire, port_of, signed
 from running.freezing import frozen
-from running.jobs import Job, ended_job
+from running.jobs import Job
 from running.raw import RawConnection, raw_connection
 from running.recorded import Recorded
 from running.service import Service, running_service
-from running.signing import Credentials, new_client, signing_client
+from running.signing import Credentials
 from running.tokens import bearing, simple, token_for
 
 READS, READERS = 1_000, 20
@@ -30,12 +29,16 @@ CERTAIN_WITHIN = 20.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def postgres(servers_folder: Path) -> Iterator[Server]:
+def postgres(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
     """A server of this module's own, which keeps what it has committed."""
-    server = start_postgres(servers_folder / "audited", durable=True)
-    migrate.upgrade(server.url)
+    server = cluster.server(servers_folder / "audited", durable=True)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: Server) -> str:
+    return postgres.url
 
 
 @pytest.fixture(scope="module")
@@ -43,40 +46,6 @@ async def service(postgres: Server, redis_url: str, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("audited")
     async with running_service(postgres.url, redis_url, folder=folder) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def recorded(postgres: Server) -> Recorded:
-    return Recorded(postgres.url)
-
-
-@pytest.fixture(scope="module")
-async def owner(postgres: Server) -> Credentials:
-    return await new_client(postgres.url)
-
-
-@pytest.fixture(scope="module")
-async def signer(service: Service, owner: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with signing_client(service.url, owner) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(service.url, patience=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def job(signer: httpx.AsyncClient) -> Job:
-    """A finished job of the owner's."""
-    return await ended_job(signer)
-
-
-@pytest.fixture(scope="module")
-async def public(client: httpx.AsyncClient) -> Job:
-    """A finished job of nobody's."""
-    return await ended_job(client)
 
 
 def processes_of(server: Server) -> list[psutil.Process]:
@@ -144,20 +113,20 @@ async def test_of_a_thousand_reads_none_is_answered_without_its_row_while_postgr
     owner: Credentials,
     signer: httpx.AsyncClient,
     recorded: Recorded,
-    job: Job,
+    finished: Job,
     public: Job,
     trouble: Callable[[Server], Awaitable[None]],
 ) -> None:
-    token = bearing(await token_for(signer, job))
+    token = bearing(await token_for(signer, finished))
     host = ("Host", service.url.removeprefix("http://"))
 
     def by_signature(correlation_id: str) -> Wire:
-        wire = signed(owner, service.url, job["links"]["results"])
+        wire = signed(owner, service.url, finished["links"]["results"])
         return wire.adding(("X-Correlation-ID", correlation_id))
 
     def by_token(correlation_id: str) -> Wire:
         fields = (host, *token.items(), ("X-Correlation-ID", correlation_id))
-        return Wire("GET", simple(job)["links"]["results"], fields)
+        return Wire("GET", simple(finished)["links"]["results"], fields)
 
     def by_anybody(correlation_id: str) -> Wire:
         return Wire("GET", public["links"]["results"], (host, ("X-Correlation-ID", correlation_id)))

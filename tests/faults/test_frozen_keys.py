@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.deadlines import eventually
 from polling_api.domain.client import new_key_id
-from polling_api.embedded import Server, start_postgres
+from polling_api.embedded import Server
 from polling_api.errors import Unavailable
 from polling_api.signing.keyring import Keyring
-from polling_api.store import keys, migrate
+from polling_api.store import keys
 from polling_api.store.engine import connect
 from polling_api.store.good_keys import PrimaryKeys
+from running.cluster import Cluster
 from running.freezing import frozen
 from running.keyholders import ENTRY, VAULT, make_client, make_key
 
@@ -22,9 +23,8 @@ SOON = 12.0  # seconds: below the driver's own limit of 17, and with room on a b
 
 
 @pytest.fixture
-def freezing(servers_folder: Path) -> Iterator[Server]:
-    server = start_postgres(servers_folder / "freezing-keys", durable=False)
-    migrate.upgrade(server.url)
+def freezing(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
+    server = cluster.server(servers_folder / "freezing-keys")
     yield server
     server.stop()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from polling_api.embedded import Server, start_postgres
-from polling_api.store import migrate
+from polling_api.embedded import Server
 from running.asking import asking
+from running.cluster import Cluster
 from running.freezing import frozen
 from running.jobs import read, submit
 from running.service import Service, running_service
@@ -18,9 +18,8 @@ MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
 
 
 @pytest.fixture
-def freezing(servers_folder: Path) -> Iterator[Server]:
-    server = start_postgres(servers_folder / "freezing", durable=False)
-    migrate.upgrade(server.url)
+def freezing(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
+    server = cluster.server(servers_folder / "freezing")
     yield server
     server.stop()
 

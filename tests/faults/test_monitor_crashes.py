@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faults.monitor_process import MonitorProcess
 from polling_api.domain.job import Job, Progress, Status, new_job_id
 from polling_api.providers.simulator.app import create_simulator
+from polling_api.providers.simulator.course import Pace
 from polling_api.store import endings, jobs, results
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
@@ -32,7 +33,7 @@ Batches = Callable[[], Awaitable[dict[str, int]]]
 
 @pytest.fixture(scope="module")
 async def simulator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    app = create_simulator(tmp_path_factory.mktemp("simulator"))
+    app = create_simulator(tmp_path_factory.mktemp("simulator"), pace=Pace(cancelling=0.3))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, timeout_graceful_shutdown=1, lifespan="off", ws="none", log_level="warning")
     server = uvicorn.Server(config)

@@ -1,49 +1,45 @@
 """Signed requests and tokens while Redis, or Postgres, answers nothing: reads of status go on, all else is `503`."""
 
 import asyncio
-import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import orjson
-import psutil
 import pytest
 
 from in_process.carriers import RedisCarrier
-from polling_api.embedded import Server, start_postgres
-from polling_api.store import migrate
-from running.asking import asking
+from polling_api.embedded import Server
+from running.cluster import Cluster
 from running.events import open_events
 from running.forging import signed
-from running.jobs import SIGNED_SET, Job, batch, ended_job, quiet_job, read
+from running.freezing import frozen
+from running.jobs import SIGNED_SET, Job, batch, quiet_job, read
 from running.raw import RawAnswer
 from running.service import Service, running_service
-from running.signing import Credentials, new_client, signing_client
+from running.signing import Credentials
 from running.tokens import bearing, simple, token_for
 
 WITHIN = 30.0  # seconds until a breaker that has opened some times asks again
-# Nonces have the time that they have in production; statements less, or the tests would wait for each of them for 15 s.
-SETTINGS = {"nonce_timeout": "0.02", "statement_timeout": "2"}
+# Nonces have more time than the 20 ms of production, in which a busy machine gets no answer of a Redis that is well
+# either; statements have less than the 15 s, or the tests would wait for each of them for so long.
+SETTINGS = {"nonce_timeout": "0.5", "statement_timeout": "2"}
 BODY = orjson.dumps(batch(1))
 UNCERTAIN = (503, "unavailable")
 
 
 @pytest.fixture(scope="module")
-def postgres(servers_folder: Path) -> Iterator[Server]:
+def postgres(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
     """A server of this module's own, to be frozen."""
-    server = start_postgres(servers_folder / "in-trouble", durable=False)
-    migrate.upgrade(server.url)
+    server = cluster.server(servers_folder / "in-trouble")
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCarrier]:
-    carrier = RedisCarrier(tmp_path_factory.mktemp("redis"))
-    yield carrier
-    carrier.stop()
+def database_url(postgres: Server) -> str:
+    return postgres.url
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +52,6 @@ async def service(
         postgres.url, redis.server.url, folder=folder, workers=2, settings={**SETTINGS, "keepalive_every": "0.5"}
     ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-async def owner(postgres: Server) -> Credentials:
-    return await new_client(postgres.url)
-
-
-@pytest.fixture(scope="module")
-async def signer(service: Service, owner: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with signing_client(service.url, owner) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(service.url, patience=30) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)
@@ -90,14 +69,8 @@ async def job(signer: httpx.AsyncClient) -> Job:
     return (await quiet_job(signer)).json()
 
 
-@pytest.fixture
-async def ended(signer: httpx.AsyncClient) -> Job:
-    """A job of the owner's that has ended."""
-    return await ended_job(signer)
-
-
-@asynccontextmanager
-async def frozen_redis(redis: RedisCarrier) -> AsyncGenerator[None]:
+@contextmanager
+def frozen_redis(redis: RedisCarrier) -> Generator[None]:
     redis.freeze()
     try:
         yield
@@ -105,28 +78,15 @@ async def frozen_redis(redis: RedisCarrier) -> AsyncGenerator[None]:
         redis.thaw()
 
 
-@asynccontextmanager
-async def frozen_postgres(server: Server) -> AsyncGenerator[None]:
-    postmaster = psutil.Process(server.pid)
-    processes = [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGCONT)
-
-
-async def tried(owner: Credentials, url: str, job: Job, ended: Job) -> Sequence[RawAnswer]:
+async def tried(owner: Credentials, url: str, job: Job, finished: Job) -> Sequence[RawAnswer]:
     """All that may not be done for anybody but the client: a submit, the results, a cancel, a delete, a token, keys."""
     return [
         await signed(owner, url, path, method=method, body=body).sent(url)
         for method, path, body in [
             ("POST", SIGNED_SET, BODY),
-            ("GET", ended["links"]["results"], b""),
+            ("GET", finished["links"]["results"], b""),
             ("POST", job["links"]["cancel"], b""),
-            ("DELETE", ended["links"]["self"], b""),
+            ("DELETE", finished["links"]["self"], b""),
             ("POST", "/api/v1/access-tokens", b'{"jobs":"all"}'),
             ("POST", "/api/v1/keys", b"{}"),
             ("POST", f"/api/v1/keys/{owner.key_id}/rotate", b"{}"),
@@ -136,15 +96,15 @@ async def tried(owner: Credentials, url: str, job: Job, ended: Job) -> Sequence[
 
 
 async def test_while_redis_is_frozen_status_is_told_and_all_else_is_503(
-    service: Service, redis: RedisCarrier, owner: Credentials, job: Job, ended: Job
+    service: Service, redis: RedisCarrier, owner: Credentials, job: Job, finished: Job
 ) -> None:
     here = service.url
-    async with frozen_redis(redis):
+    with frozen_redis(redis):
         reads = [
             await signed(owner, here, job["links"]["self"] + below, method=method).sent(here)
             for method, below in [("GET", ""), ("HEAD", ""), ("GET", "/history"), ("HEAD", "/events")]
         ]
-        writes = await tried(owner, here, job, ended)
+        writes = await tried(owner, here, job, finished)
     after = await signed(owner, here, job["links"]["self"]).sent(here)
 
     assert [answer.status for answer in reads] == [200] * 4
@@ -160,7 +120,7 @@ async def test_while_redis_is_frozen_a_node_refuses_what_it_has_seen_itself(
     before, during = [signed(owner, here, job["links"]["self"]) for _ in range(2)]
     first = [await before.sent(here)]
 
-    async with frozen_redis(redis):
+    with frozen_redis(redis):
         first.append(await during.sent(here))
         again = [await wire.sent(here) for wire in (before, during)]
         elsewhere = await during.sent(there)
@@ -172,12 +132,12 @@ async def test_while_redis_is_frozen_a_node_refuses_what_it_has_seen_itself(
 
 
 async def test_a_token_needs_no_redis(
-    redis: RedisCarrier, client: httpx.AsyncClient, signer: httpx.AsyncClient, ended: Job
+    redis: RedisCarrier, client: httpx.AsyncClient, signer: httpx.AsyncClient, finished: Job
 ) -> None:
-    token = bearing(await token_for(signer, ended))
-    links = simple(ended)["links"]
+    token = bearing(await token_for(signer, finished))
+    links = simple(finished)["links"]
 
-    async with frozen_redis(redis):
+    with frozen_redis(redis):
         answers = [await client.get(links[name], headers=token) for name in ("self", "results", "events")]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200]
@@ -198,26 +158,26 @@ async def test_when_redis_has_forgotten_a_node_still_refuses_what_it_has_seen(
 
 
 async def test_while_postgres_is_frozen_what_is_known_is_told_and_all_else_is_503(
-    postgres: Server, client: httpx.AsyncClient, signer: httpx.AsyncClient, job: Job, ended: Job
+    postgres: Server, client: httpx.AsyncClient, signer: httpx.AsyncClient, job: Job, finished: Job
 ) -> None:
-    token = bearing(await token_for(signer, job, ended))
+    token = bearing(await token_for(signer, job, finished))
     seen = {"If-None-Match": (await read(signer, job)).headers["etag"]}
-    await read(signer, ended)
-    path, links = simple(job)["links"]["self"], simple(ended)["links"]
+    await read(signer, finished)
+    path, links = simple(job)["links"]["self"], simple(finished)["links"]
 
     async with open_events(client, f"{path}/events", headers=token) as stream:
         first = await stream.event()
-        async with frozen_postgres(postgres):
+        with frozen(postgres):
             told = await asyncio.gather(
                 signer.get(job["links"]["self"]),
                 client.get(path, headers={**token, **seen}),
                 client.head(f"{path}/events", headers=token),
-                signer.get(ended["links"]["events"]),
+                signer.get(finished["links"]["events"]),
             )
             still = await stream.comment()
             refused = await asyncio.gather(
                 client.get(links["results"], headers=token),
-                signer.get(ended["links"]["results"]),
+                signer.get(finished["links"]["results"]),
                 signer.post(job["links"]["cancel"]),
                 signer.post("/api/v1/access-tokens", json={"jobs": "all"}),
                 signer.post(SIGNED_SET, json=batch(1)),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -42,13 +42,6 @@ class Change:
     async def seen(self) -> list[Seen]:
         """What each of them saw at last."""
         return await asyncio.gather(*self.arrivals)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCarrier]:
-    carrier = RedisCarrier(tmp_path_factory.mktemp("redis"))
-    yield carrier
-    carrier.stop()
 
 
 @pytest.fixture

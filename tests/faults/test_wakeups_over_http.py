@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,6 @@ PROMISED = 5.0  # seconds from the commit to every waiter and every stream
 JOBS = 100
 
 TESTS = Path(in_process.__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCarrier]:
-    carrier = RedisCarrier(tmp_path_factory.mktemp("redis"))
-    yield carrier
-    carrier.stop()
 
 
 @pytest.fixture

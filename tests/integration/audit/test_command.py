@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polling_api.domain.audit import Entry
 from polling_api.store import audit
 from polling_api.store.clock import database_time
+from running.command_line import Ran, run_here
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
+Told = Callable[..., Awaitable[Ran]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,6 +34,8 @@ async def entries(engine: AsyncEngine) -> None:
 
 @pytest.fixture
 def run(postgres_url: str) -> Run:
+    """Run the command in a process of its own."""
+
     async def call(*arguments: str, database_url: str = postgres_url) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -45,6 +49,16 @@ def run(postgres_url: str) -> Run:
         )
         told, failed = await asyncio.wait_for(process.communicate(), timeout=60)
         return process.returncode or 0, told.decode(), failed.decode()
+
+    return call
+
+
+@pytest.fixture
+def told(postgres_url: str) -> Told:
+    """Run the command here, for what it tells."""
+
+    async def call(*arguments: str) -> Ran:
+        return await asyncio.to_thread(run_here, "audit", *arguments, database_url=postgres_url)
 
     return call
 
@@ -67,34 +81,33 @@ async def test_json_is_a_row_a_line_newest_first(run: Run) -> None:
         (("--client", "client_nobody"), []),
     ],
 )
-async def test_it_shows_what_is_asked_for(run: Run, arguments: tuple[str, ...], actions: list[str]) -> None:
-    _, told, _ = await run("--json", *arguments)
+async def test_it_shows_what_is_asked_for(told: Told, arguments: tuple[str, ...], actions: list[str]) -> None:
+    ran = await told("--json", *arguments)
 
-    assert [json.loads(line)["action"] for line in told.splitlines()] == actions
+    assert [json.loads(line)["action"] for line in ran.output.splitlines()] == actions
 
 
 @pytest.mark.parametrize(("limit", "count"), [("2050", 2050), ("1000000", 2100)])
-async def test_any_number_is_shown_each_once(run: Run, limit: str, count: int) -> None:
-    _, told, _ = await run("--json", "--client", "client_many", "--limit", limit)
+async def test_any_number_is_shown_each_once(told: Told, limit: str, count: int) -> None:
+    ran = await told("--json", "--client", "client_many", "--limit", limit)
 
-    ids = [json.loads(line)["id"] for line in told.splitlines()]
+    ids = [json.loads(line)["id"] for line in ran.output.splitlines()]
     assert len(ids) == len(set(ids)) == count
 
 
-async def test_a_table_shows_who_did_what_and_takes_nothing_for_markup(run: Run) -> None:
-    status, told, _ = await run()
+async def test_a_table_shows_who_did_what_and_takes_nothing_for_markup(told: Told) -> None:
+    ran = await told()
 
-    assert status == 0
-    assert "[red]anonymous" in told
-    assert "token.create" in told
+    assert ran.status == 0
+    assert "[red]anonymous" in ran.output
+    assert "token.create" in ran.output
 
 
-async def test_what_is_no_period_is_told_with_an_example(run: Run) -> None:
-    status, _, failed = await run("--since", "yesterday")
+async def test_what_is_no_period_is_told_with_an_example(told: Told) -> None:
+    ran = await told("--since", "yesterday")
 
-    assert status == 2
-    assert "24h" in failed
-    assert "Traceback" not in failed
+    assert ran.status == 2
+    assert "24h" in ran.errors
 
 
 async def test_a_database_that_is_not_there_is_told_in_a_line(run: Run) -> None:

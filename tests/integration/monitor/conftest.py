@@ -18,6 +18,7 @@ from polling_api.domain.job import Job, Status, new_job_id
 from polling_api.monitor import BatchMonitor
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.providers.simulator.app import create_simulator
+from polling_api.providers.simulator.course import Pace
 from polling_api.store import jobs
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
@@ -60,6 +61,8 @@ class News:
     def _last(self, ids: Sequence[str]) -> list[Job]:
         return [self.versions[job_id][-1] for job_id in ids if self.versions[job_id]]
 
+
+CANCELS_IN = 0.3  # seconds: three looks of the monitors here
 
 Submit = Callable[..., Awaitable[str]]
 Monitoring = Callable[..., AbstractAsyncContextManager[BatchMonitor]]
@@ -104,7 +107,7 @@ class Simulator:
 async def running_simulator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Simulator]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_simulator(tmp_path_factory.mktemp("simulator")),
+        create_simulator(tmp_path_factory.mktemp("simulator"), pace=Pace(cancelling=CANCELS_IN)),
         timeout_graceful_shutdown=1,
         lifespan="off",
         ws="none",

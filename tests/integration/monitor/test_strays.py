@@ -37,7 +37,7 @@ def told(submit: Submit, monitoring: Monitoring, news: Any, simulator: Any, sql:
     """Run a job of four items to its end, of which the provider's files say what the test wants; answers its id."""
 
     async def run(output: list[str], errors: list[str] | None = None, *, times: int = 1, **faults: Any) -> str:
-        job_id = await submit("in_progress 1s @50%, succeeded @100% fail=1")
+        job_id = await submit("in_progress 0.4s @50%, succeeded @100% fail=1")
         async with monitoring(lease=60):
             await news.reached(Status.IN_PROGRESS, job_id)
             batch_id = await sql("SELECT upstream_id FROM jobs WHERE id = :id", id=job_id)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from tests.integration.running.commands import Command, free_port
 
+from running.cluster import Cluster
+from running.command_line import Ran, run_here
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -14,6 +17,29 @@ def folder() -> Iterator[Path]:
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)
+
+
+@pytest.fixture
+def used_before(cluster: Cluster, folder: Path) -> None:
+    """As if `polling-api` had run in the folder before: a Postgres is there, and its schema is up to date.
+
+    It writes nothing through to the disk, which takes its time at every start and end: the machine lives on.
+    """
+    postgres = folder / ".polling-api" / "postgres"
+    cluster.copy_to(postgres)
+    if (postgres / "data").exists():
+        with (postgres / "data" / "postgresql.auto.conf").open("a") as settings:
+            settings.write("fsync = off\n")
+
+
+@pytest.fixture
+def ran(folder: Path) -> Callable[..., Ran]:
+    """Runs commands in this process, with their data in the folder."""
+
+    def run(*arguments: str, **settings: str) -> Ran:
+        return run_here(*arguments, **({"data_dir": str(folder / ".polling-api")} | settings))
+
+    return run
 
 
 @pytest.fixture

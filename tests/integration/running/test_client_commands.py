@@ -11,26 +11,29 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from sqlalchemy import make_url
 from tests.integration.running.commands import Command, arguments_of
 
 from polling_api.domain.client import CLIENT_ID, KEY_ID
-from polling_api.embedded import running_postgres
+from polling_api.embedded import Server, running_postgres
 from polling_api.signing.vault import Vault
 from polling_api.store import good_keys
 from polling_api.store.engine import connect
+from running.command_line import Ran
 
 Start = Callable[..., Command]
+Run = Callable[..., Ran]
 
 OLD, NEW = "the-old-master-key-of-tests", "the-new-master-key-of-tests"
 
 
-def told_by(command: Command) -> Any:
+def told_by(command: Command | Ran) -> Any:
     """What a command printed as JSON; it ended well, and wrote nothing else."""
     assert command.ended() == 0, command.told()
     return json.loads(command.told())
 
 
-def refusal_of(command: Command) -> str:
+def refusal_of(command: Command | Ran) -> str:
     """What a command said that could not do what it should."""
     assert command.ended() == 1, command.told()
     assert "Traceback" not in command.told()
@@ -57,6 +60,7 @@ def postgres_on(folder: Path) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if data in arguments_of(process)]
 
 
+@pytest.mark.usefixtures("used_before")
 def test_beside_a_running_service_a_client_is_made_in_its_database_with_its_master_key(
     start: Start, folder: Path
 ) -> None:
@@ -79,6 +83,7 @@ def test_beside_a_running_service_a_client_is_made_in_its_database_with_its_mast
     assert made["secret"] not in serving.told()
 
 
+@pytest.mark.usefixtures("used_before")
 def test_without_a_running_service_the_embedded_postgres_is_started_for_a_command_and_stopped(
     start: Start, folder: Path
 ) -> None:
@@ -96,6 +101,7 @@ def test_without_a_running_service_the_embedded_postgres_is_started_for_a_comman
     )
 
 
+@pytest.mark.usefixtures("used_before")
 def test_a_service_that_was_given_other_master_keys_is_not_given_secrets_that_it_cannot_open(
     start: Start, folder: Path
 ) -> None:
@@ -111,15 +117,15 @@ def test_a_service_that_was_given_other_master_keys_is_not_given_secrets_that_it
     assert not (folder / ".polling-api" / "master.key").exists()
 
 
-def test_keys_are_made_rotated_revoked_and_listed(start: Start, postgres_url: str) -> None:
+def test_keys_are_made_rotated_revoked_and_listed(ran: Run, postgres_url: str) -> None:
     there = {"database_url": postgres_url, "master_keys": OLD}
-    client = told_by(start("clients", "create", "demo", "--json", **there))
+    client = told_by(ran("clients", "create", "demo", "--json", **there))
 
-    short = told_by(start("keys", "create", client["client_id"], "--expires-in", "600", "--json", **there))
-    new = told_by(start("keys", "rotate", client["key_id"], "--overlap", "0", "--json", **there))
-    revoked = told_by(start("keys", "revoke", short["key_id"], "--json", **there))
-    keys = {key["id"]: key for key in told_by(start("keys", "list", client["client_id"], "--json", **there))}
-    table = start("keys", "list", client["client_id"], **there)
+    short = told_by(ran("keys", "create", client["client_id"], "--expires-in", "600", "--json", **there))
+    new = told_by(ran("keys", "rotate", client["key_id"], "--overlap", "0", "--json", **there))
+    revoked = told_by(ran("keys", "revoke", short["key_id"], "--json", **there))
+    keys = {key["id"]: key for key in told_by(ran("keys", "list", client["client_id"], "--json", **there))}
+    table = ran("keys", "list", client["client_id"], **there)
 
     assert revoked == [{"id": short["key_id"]}]
     assert [new["client_id"], new["expires_at"]] == [client["client_id"], None]
@@ -141,27 +147,28 @@ def test_for_people_a_secret_is_shown_with_a_word_of_warning(start: Start, postg
     assert "not shown again" in made.told()
 
 
-def test_a_master_key_is_replaced(start: Start, empty_postgres_url: str) -> None:
+def test_a_master_key_is_replaced(ran: Run, empty_postgres_url: str) -> None:
     there = {"database_url": empty_postgres_url}
-    assert start("migrate", **there).ended() == 0
-    client = told_by(start("clients", "create", "demo", "--json", **there, master_keys=OLD))
-    too_soon = refusal_of(start("keys", "create", client["client_id"], **there, master_keys=NEW))
+    assert ran("migrate", **there).ended() == 0
+    client = told_by(ran("clients", "create", "demo", "--json", **there, master_keys=OLD))
+    too_soon = refusal_of(ran("keys", "create", client["client_id"], **there, master_keys=NEW))
 
-    rotated = start("master-keys", "rotate", **there, master_keys=f"{NEW},{OLD}")
+    rotated = ran("master-keys", "rotate", **there, master_keys=f"{NEW},{OLD}")
     assert rotated.ended() == 0, rotated.told()
-    again = start("master-keys", "rotate", **there, master_keys=f"{NEW},{OLD}")
+    again = ran("master-keys", "rotate", **there, master_keys=f"{NEW},{OLD}")
     assert again.ended() == 0, again.told()
-    told_by(start("keys", "create", client["client_id"], "--json", **there, master_keys=NEW))
+    told_by(ran("keys", "create", client["client_id"], "--json", **there, master_keys=NEW))
 
     assert "POLLING_MASTER_KEYS has to hold the one it was sealed with" in too_soon
     assert "1 of 1 secrets were sealed anew" in rotated.told()
     assert "0 of 1 secrets were sealed anew" in again.told()
 
 
-def test_an_outer_database_needs_its_master_keys_and_its_schema(start: Start, postgres: Any, postgres_url: str) -> None:
-    without_keys = refusal_of(start("clients", "create", "demo", database_url=postgres_url))
-    not_migrated = refusal_of(start("clients", "create", "demo", database_url=postgres.url, master_keys=OLD))
-    away = refusal_of(start("clients", "list", database_url="postgresql://127.0.0.1:9/nowhere", master_keys=OLD))
+def test_an_outer_database_needs_its_master_keys_and_its_schema(ran: Run, postgres: Server, postgres_url: str) -> None:
+    without_tables = make_url(postgres.url).set(database="template1").render_as_string()
+    without_keys = refusal_of(ran("clients", "create", "demo", database_url=postgres_url))
+    not_migrated = refusal_of(ran("clients", "create", "demo", database_url=without_tables, master_keys=OLD))
+    away = refusal_of(ran("clients", "list", database_url="postgresql://127.0.0.1:9/nowhere", master_keys=OLD))
 
     assert "POLLING_MASTER_KEYS is not set" in without_keys
     assert "Run `polling-api migrate`" in not_migrated
@@ -169,10 +176,8 @@ def test_an_outer_database_needs_its_master_keys_and_its_schema(start: Start, po
 
 
 @pytest.mark.parametrize("name", ["", "two\nlines", "x" * 101])
-def test_a_name_that_breaks_the_rule_is_refused_before_anything_is_started(
-    start: Start, folder: Path, name: str
-) -> None:
-    refused = start("clients", "create", name)
+def test_a_name_that_breaks_the_rule_is_refused_before_anything_is_started(ran: Run, folder: Path, name: str) -> None:
+    refused = ran("clients", "create", name)
 
     assert refused.ended() == 2
     assert "1 to 100 printable characters" in refused.told()
@@ -187,5 +192,5 @@ def test_a_name_that_breaks_the_rule_is_refused_before_anything_is_started(
         (["keys", "revoke", "key_unknown"], "There is no such key."),
     ],
 )
-def test_what_is_not_there_is_told(start: Start, postgres_url: str, words: list[str], reason: str) -> None:
-    assert refusal_of(start(*words, database_url=postgres_url, master_keys=OLD)).strip() == reason
+def test_what_is_not_there_is_told(ran: Run, postgres_url: str, words: list[str], reason: str) -> None:
+    assert refusal_of(ran(*words, database_url=postgres_url, master_keys=OLD)).strip() == reason

@@ -12,6 +12,7 @@ from polling_api.supervisor.master_key import kept_master_key
 Start = Callable[..., Command]
 
 
+@pytest.mark.usefixtures("used_before")
 def test_serve_makes_a_key_for_its_owner_alone_and_gives_it_to_its_workers(start: Start, folder: Path) -> None:
     serve = start("serve", "--no-monitor").until_ready()
 
@@ -23,6 +24,7 @@ def test_serve_makes_a_key_for_its_owner_alone_and_gives_it_to_its_workers(start
     assert key.read_text().strip() not in serve.told()
 
 
+@pytest.mark.usefixtures("used_before")
 def test_keys_that_are_set_are_taken_instead(start: Start, folder: Path) -> None:
     serve = start("serve", "--no-monitor", master_keys="made-up-for-tests-alone").until_ready()
 
@@ -30,6 +32,7 @@ def test_keys_that_are_set_are_taken_instead(start: Start, folder: Path) -> None
     assert not (folder / ".polling-api" / "master.key").exists()
 
 
+@pytest.mark.usefixtures("used_before")
 def test_the_embedded_servers_are_told_no_setting(start: Start) -> None:
     serve = start("serve", "--no-monitor", master_keys="made-up-for-tests-alone").until_ready()
 

@@ -14,6 +14,9 @@ from tests.integration.running.commands import Command, arguments_of, free_port,
 
 Start = Callable[..., Command]
 
+# One test starts from nothing, which takes some seconds longer.
+used_before = pytest.mark.usefixtures("used_before")
+
 BATCH: dict[str, Any] = {
     "requests": [{"custom_id": "one", "body": {"model": "m", "messages": []}}],
     "metadata": {"simulator": "in_progress 0.1s, succeeded"},
@@ -35,6 +38,7 @@ def test_serve_starts_all_that_a_job_needs(start: Start) -> None:
     assert until(lambda: status_of(serve.url + submitted.headers["Location"]) == "succeeded", 20)
 
 
+@used_before
 def test_every_worker_takes_connections_from_the_one_socket(start: Start) -> None:
     serve = start("serve", "--workers", "2", "--no-monitor").until_ready()
 
@@ -44,6 +48,7 @@ def test_every_worker_takes_connections_from_the_one_socket(start: Start) -> Non
     assert not any("monitor" in words for words in arguments)
 
 
+@used_before
 def test_ctrl_c_ends_every_process_within_5_seconds(start: Start) -> None:
     serve = start("serve").until_ready()
     family = serve.family()
@@ -67,6 +72,7 @@ def test_ctrl_c_ends_a_start_that_is_under_way(start: Start, folder: Path) -> No
     assert "Traceback" not in serve.told()
 
 
+@used_before
 def test_sigterm_ends_every_process_after_the_drain(start: Start) -> None:
     serve = start("serve", drain_seconds="1").until_ready()
     family = serve.family()
@@ -78,6 +84,7 @@ def test_sigterm_ends_every_process_after_the_drain(start: Start) -> None:
     assert "killed" not in serve.told()
 
 
+@used_before
 def test_a_killed_parent_leaves_no_process_behind(start: Start) -> None:
     serve = start("serve", drain_seconds="1").until_ready()
     family = serve.family()
@@ -87,6 +94,7 @@ def test_a_killed_parent_leaves_no_process_behind(start: Start) -> None:
     assert gone(family, 15)
 
 
+@used_before
 def test_jobs_are_found_again_at_the_next_start(start: Start) -> None:
     first = start("serve").until_ready()
     location = httpx.post(f"{first.url}/api/v1/jobs", json=BATCH, trust_env=False).headers["Location"]
@@ -97,6 +105,7 @@ def test_jobs_are_found_again_at_the_next_start(start: Start) -> None:
     assert httpx.get(second.url + location, trust_env=False).status_code == 200
 
 
+@used_before
 def test_jobs_are_found_again_after_everything_was_killed(start: Start) -> None:
     first = start("serve").until_ready()
     location = httpx.post(f"{first.url}/api/v1/jobs", json=BATCH, trust_env=False).headers["Location"]
@@ -109,6 +118,7 @@ def test_jobs_are_found_again_after_everything_was_killed(start: Start) -> None:
     assert httpx.get(second.url + location, trust_env=False).status_code == 200
 
 
+@used_before
 def test_a_second_run_in_the_same_folder_is_refused(start: Start) -> None:
     start("serve").until_ready()
 
@@ -133,6 +143,7 @@ def test_a_taken_port_is_told_with_the_setting_to_change(start: Start, setting: 
     assert "Traceback" not in serve.told()
 
 
+@used_before
 def test_children_that_die_are_replaced(start: Start) -> None:
     serve = start("serve").until_ready()
     died = [serve.child(role) for role in ("worker", "monitor", "simulator")]
@@ -145,6 +156,7 @@ def test_children_that_die_are_replaced(start: Start) -> None:
     serve.until_ready()
 
 
+@used_before
 def test_embedded_servers_that_die_are_started_again_at_their_addresses(start: Start) -> None:
     serve = start("serve").until_ready()
     died = servers_of(serve)
@@ -158,6 +170,7 @@ def test_embedded_servers_that_die_are_started_again_at_their_addresses(start: S
     assert until(lambda: parts_of(serve.url) == {"ok"}, 30), serve.told()
 
 
+@used_before
 def test_secrets_are_in_no_process_s_arguments(start: Start) -> None:
     serve = start("serve", upstream_api_key="sk-made-up-secret", provider="simulator").until_ready()
 
