@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -19,6 +20,10 @@ from running.planted import DATABASE_PASSWORD, PLANTED, REDIS_PASSWORD, fail_for
 from running.redis_record import RedisRecord
 
 TEMPLATE = "polling_template"
+
+# No example has a deadline, and none takes too long to make up: a busy machine is not a fault.
+settings.register_profile("unhurried", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

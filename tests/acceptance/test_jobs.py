@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from statistics import median
+from statistics import quantiles
 from typing import Any
 
 import httpx
@@ -221,5 +221,6 @@ async def test_a_poll_on_an_open_connection_does_not_wait_for_acknowledgements(c
 
     polls = [await read(client, job) for _ in range(40)]
 
-    # With Nagle's algorithm on, an answer's body waits some 40 ms for the acknowledgement of its head.
-    assert median(poll.elapsed.total_seconds() for poll in polls) < 0.03
+    # With Nagle's algorithm on, an answer's body waits some 40 ms for the acknowledgement of its head: all do but the
+    # first few. On a busy machine many are late for other reasons.
+    assert quantiles((poll.elapsed.total_seconds() for poll in polls), n=4)[0] < 0.03

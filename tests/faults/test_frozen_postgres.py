@@ -13,7 +13,7 @@ from running.freezing import frozen
 from running.jobs import read, submit
 from running.service import Service, running_service
 
-SOON = 4.0  # seconds: the deadline of a read and some room on a busy machine; the driver's own is 17
+SOON = 8.0  # seconds: the deadline of a read and some room on a busy machine; the driver's own is 17
 MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
 
 

@@ -20,6 +20,7 @@ from polling_api.providers.simulator.course import Pace
 from polling_api.store import endings, jobs, results
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
+from running.emptying import delete_all
 
 LEASE = 1.0  # seconds
 QUICK = "in_progress 0.1s @50%, succeeded @100% fail=1"
@@ -76,7 +77,7 @@ def monitor(postgres_url: str, simulator: str) -> Monitor:
 async def submit(engine: AsyncEngine) -> Submit:
     """Store a job of three items, which its provider does in a moment if not told otherwise; no other is left."""
     async with transaction(engine) as connection:
-        await connection.execute(text("TRUNCATE jobs, requests, results, transitions"))
+        await delete_all(connection)
 
     async def store(script: str = QUICK, expires_in: float | None = None) -> str:
         new = NewJob(
@@ -234,7 +235,7 @@ async def test_a_monitor_that_is_asked_to_end_does_so_in_good_time_and_order(
         process.send_signal(signal.SIGTERM)
         assert await process.ended(within=15) == 0
 
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 10  # as long as a container is given to end
     async with transaction(engine) as connection:
         held: Any = await connection.scalar(text("SELECT count(*) FROM jobs WHERE lease_owner IS NOT NULL"))
     assert held == 0

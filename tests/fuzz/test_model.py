@@ -20,7 +20,7 @@ from fuzz.asking import Nodes
 from fuzz.clients import Clients
 from running.service import Service
 
-SECONDS: Final = float(os.environ.get("FUZZ_SECONDS", "35"))
+SECONDS: Final = float(os.environ.get("FUZZ_SECONDS", "20"))
 FIRST: Final = 1_000_000 * int(os.environ.get("FUZZ_SEED", "1"))
 TO_END: Final = 60.0  # seconds beyond, for the round that is under way
 

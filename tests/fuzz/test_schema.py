@@ -15,7 +15,7 @@ import pytest
 
 from running.service import Service
 
-SECONDS: Final = int(os.environ.get("FUZZ_SECONDS", "35"))
+SECONDS: Final = int(os.environ.get("FUZZ_SECONDS", "20"))
 SEED: Final = os.environ.get("FUZZ_SEED", "1")  # the same questions every time, unless another is asked for
 HERE: Final = Path(__file__).parent
 TO_END: Final = 60.0  # seconds beyond its own time, for starting, and for the call that is under way

@@ -6,7 +6,7 @@ from collections.abc import Callable
 LOOK_EVERY = 0.01  # seconds
 
 
-async def eventually(condition: Callable[[], bool], within: float = 5.0) -> float:
+async def eventually(condition: Callable[[], bool], within: float = 20.0) -> float:
     """Look until `condition` holds.
 
     Returns:

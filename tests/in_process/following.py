@@ -19,14 +19,14 @@ class Witness:
             self.versions.append(topic.snapshot.job.version)
         self._changed.set()
 
-    async def told_of(self, version: int, within: float = 5.0) -> None:
+    async def told_of(self, version: int, within: float = 30.0) -> None:
         """Return when it knows a version that is at least `version`."""
         async with asyncio.timeout(within):
             while max(self.versions, default=0) < version:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def told_that_it_is_gone(self, within: float = 5.0) -> None:
+    async def told_that_it_is_gone(self, within: float = 30.0) -> None:
         """Return when it knows that the job was deleted."""
         async with asyncio.timeout(within):
             while not self.gone:

@@ -1,4 +1,4 @@
-"""A process of its own that asks as often as it may, and says how often it was allowed.
+"""A process of its own that asks as often as it may, and says how often it was allowed, and how long it stood still.
 
 Arguments: Redis's address, a client, a name, the client's figure, requests a second, seconds to go on.
 """
@@ -16,14 +16,16 @@ async def main(url: str, caller: str, name: str, hour: int, pace: float, seconds
     reconciler = Reconciler(RedisExchange(url, timeout=0.25), [counters], Blocks(), time.time)
     rounds = asyncio.create_task(reconciler.run())
     allowed = asked = 0
-    began = time.monotonic()
+    longest_pause = 0.0
+    began = last = time.monotonic()
     while (now := time.monotonic()) < began + seconds:
         while asked < (now - began) * pace:
             asked += 1
             allowed += windows.decide(party, time.time()).allowed
+        longest_pause, last = max(longest_pause, now - last), now
         await asyncio.sleep(0.002)
     rounds.cancel()
-    print(allowed, asked)  # noqa: T201 - its answer
+    print(allowed, asked, longest_pause)  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":

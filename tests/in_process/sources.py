@@ -32,7 +32,7 @@ class Door:
 
     async def reached(self) -> None:
         """Return when a call stands before the closed door."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self._reached.wait()
 
     async def passing(self) -> None:

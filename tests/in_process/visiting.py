@@ -81,7 +81,7 @@ async def visiting(
     finally:
         visit.leave()
         visit.empty()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await serving
 
 

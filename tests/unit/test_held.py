@@ -79,7 +79,7 @@ def socket() -> Socket:
 
 async def written(sending: SteppedSend) -> None:
     """Return when nothing waits for the socket any more."""
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         while sending.busy:  # noqa: ASYNC110 - a few turns of the loop
             await asyncio.sleep(0)
 
@@ -105,7 +105,7 @@ async def test_the_owner_writes_what_it_has_since_as_soon_as_it_is_told(socket: 
 
     sending.write(FIRST)
     socket.drain()
-    await asyncio.wait_for(request.told.wait(), 1)
+    await asyncio.wait_for(request.told.wait(), 15)
 
     assert [message for message, _ in socket.sent] == [FIRST, SECOND]
     socket.leave()
@@ -122,7 +122,7 @@ async def test_what_the_socket_does_not_take_is_sent_when_it_has_room_and_the_ow
     assert socket.sent == []
     socket.drain()
     await written(sending)
-    await asyncio.wait_for(request.told.wait(), 1)
+    await asyncio.wait_for(request.told.wait(), 15)
 
     assert [message for message, _ in socket.sent] == [FIRST, SECOND]
     assert request.ready == 1
@@ -153,7 +153,7 @@ async def test_a_socket_that_breaks_ends_its_own_request_and_nobody_else_hears_o
 
     sending.write(FIRST)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         await request.task
 
 

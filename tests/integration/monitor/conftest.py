@@ -22,7 +22,7 @@ from polling_api.providers.simulator.course import Pace
 from polling_api.store import jobs
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
-from polling_api.store.tables import metadata
+from running.emptying import delete_all
 
 
 class News:
@@ -150,7 +150,8 @@ async def sql(engine: AsyncEngine) -> Callable[..., Awaitable[Any]]:
             result = await connection.execute(text(statement), parameters)
             return result.scalar() if result.returns_rows else None
 
-    await run(f"TRUNCATE {', '.join(metadata.tables)}")
+    async with transaction(engine) as connection:
+        await delete_all(connection)
     return run
 
 

@@ -33,7 +33,7 @@ async def statements(engine: AsyncEngine) -> AsyncIterator[list[str]]:
 async def test_two_monitors_do_no_work_twice_and_leave_none(
     submit: Submit, monitoring: Monitoring, news: Any, sql: Sql, simulator: Any
 ) -> None:
-    ids = [await submit("in_progress 0.5s @50%, succeeded @100%", items=2) for _ in range(200)]
+    ids = [await submit("in_progress 0.5s @50%, succeeded @100%", items=2) for _ in range(100)]
 
     async with monitoring(), monitoring():
         ended = await news.ended(*ids, within=90)

@@ -44,7 +44,7 @@ async def test_a_provider_that_says_when_to_come_back_is_asked_then(
         [job] = await news.ended(job_id)
 
     submitting, in_progress = news.versions[job_id][:2]
-    assert 2 <= (in_progress.updated_at - submitting.updated_at).total_seconds() < 5
+    assert 2 <= (in_progress.updated_at - submitting.updated_at).total_seconds() < 15
     assert job.status is Status.SUCCEEDED
     assert await simulator.batches_of(job_id) == 1
 

@@ -14,7 +14,7 @@ from polling_api.domain.job import Job, new_job_id
 from polling_api.store import jobs
 from polling_api.store.engine import transaction
 from polling_api.store.jobs import NewJob, NewRequest
-from polling_api.store.tables import metadata
+from running.emptying import delete_all
 
 
 class Submit(Protocol):
@@ -59,7 +59,7 @@ def submit(engine: AsyncEngine) -> Submit:
 async def empty(engine: AsyncEngine) -> None:
     """No jobs of other tests, for those that claim whatever is due."""
     async with transaction(engine) as connection:
-        await connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+        await delete_all(connection)
 
 
 @pytest.fixture

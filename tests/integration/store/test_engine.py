@@ -158,7 +158,7 @@ async def test_a_frozen_server_is_noticed_and_its_connection_given_up(one: Async
         took = monotonic() - began
         replaced = await backend(one)
 
-    assert took < 6
+    assert took < 15  # some three on a machine that is not busy; for good, without a deadline
     assert replaced != pid
 
 
@@ -172,7 +172,7 @@ async def test_a_server_frozen_in_the_middle_of_a_batch_is_noticed_and_not_waite
     with thawed_afterwards(pid), pytest.raises(Unavailable):
         await jobs.create(pool, batch(total=40), freezing(pid), within=1)
 
-    assert monotonic() - began < 6
+    assert monotonic() - began < 15  # a statement may take 20
     await pool.dispose()
 
 

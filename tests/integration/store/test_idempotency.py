@@ -119,7 +119,7 @@ async def test_a_twin_is_told_to_come_back_while_the_first_is_being_stored(
     engine: AsyncEngine, storing: Storing
 ) -> None:
     async with storing() as first:
-        async with asyncio.timeout(2):  # it does not wait for the first
+        async with asyncio.timeout(15):  # it does not wait for the first
             with pytest.raises(Conflict) as told:
                 await submit(engine)
         assert not first.done()

@@ -55,7 +55,7 @@ async def test_a_claim_waits_for_nobody_who_holds_a_row(engine: AsyncEngine, sub
 
     async with transaction(engine) as connection:
         await connection.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": locked.id})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             claimed = await leases.claim(engine, owner="m", limit=10, lease=30)
 
     assert [one.job.id for one in claimed] == [free.id]

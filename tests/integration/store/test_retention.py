@@ -216,7 +216,7 @@ async def test_what_another_has_in_hand_is_passed_over_and_not_waited_for(engine
     async with transaction(engine) as other:
         await other.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": theirs.id})
         await other.execute(text("SELECT FROM purges WHERE job_id = :id FOR UPDATE"), {"id": theirs.id})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             expired = await retention.expire_results(engine, limit=10)
             gone = await retention.expire_jobs(engine, jobs_keep=DAY, limit=10)
             purged = await purge_all(engine)

@@ -198,7 +198,7 @@ async def test_who_makes_versions_up_causes_one_read_a_second_and_no_wrong_answe
     assert version_of(honest) == 2
     assert {version_of(answer) for answer in answers} == {2}
     assert len(statements) == 1
-    assert REREAD_AT_MOST_EVERY <= time.monotonic() - began < REREAD_AT_MOST_EVERY + 1
+    assert REREAD_AT_MOST_EVERY <= time.monotonic() - began < REREAD_AT_MOST_EVERY + 10
 
 
 async def test_without_the_primary_an_unknown_job_is_unavailable_and_nobody_is_kept(nowhere: AsyncEngine) -> None:
