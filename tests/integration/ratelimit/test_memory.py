@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 @pytest.mark.timeout(300)
 def test_a_million_names_take_the_room_of_fifty_thousand_and_leave_who_asks_much_where_it_is() -> None:
-    counters = Counters("here")
+    counters = Counters()
     windows, eager = Windows(counters, FIGURES), nobody("192.0.2.1", FIGURES)
     for number in range(900):
         windows.decide(eager, NOON, job=f"job_{number}")
@@ -27,7 +27,7 @@ def test_a_million_names_take_the_room_of_fifty_thousand_and_leave_who_asks_much
 
 
 def test_all_windows_full_take_less_than_a_hundred_megabytes() -> None:
-    counters = Counters("here")
+    counters = Counters()
     windows = Windows(counters, FIGURES)
     tracemalloc.start()
     for number in range(60_000):
