@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from polling_api.ratelimit.counter import Counter, parts_of
+from polling_api.ratelimit.counter import Counter
 from polling_api.ratelimit.crowd import Crowd
 from polling_api.ratelimit.exchange import PREFIX, Others, Page
 
@@ -11,26 +11,25 @@ HOUR, MINUTE, BURST = 3600, 60, 10  # seconds
 KINDS = {HOUR: "hour", MINUTE: "minute", BURST: "burst"}
 
 MOST = 50_000  # names for each window, some 75 MB in all at worst
-_SWEPT_AT_ONCE = 64  # counters of each window, and as many more as were noted, so that all that is over is found
+_SWEPT_AT_ONCE = 64  # counters of each window, and two more for each new one: so all that is over is found
 _LIFE_MARGIN = 5  # seconds beyond a window's meaning for which it stays shared: clocks differ
 
 
 class _Offered:
     """What is said and asked of one window."""
 
-    __slots__ = ("asked", "counters", "ends", "said", "size", "told")
+    __slots__ = ("asked", "ends", "said", "size", "told")
 
     def __init__(self, size: int, ends: int) -> None:
         self.size = size
         self.ends = ends
-        self.counters: list[Counter] = []
-        self.asked: list[str] = []
+        self.asked: dict[str, Counter] = {}
         self.told: list[Counter] = []
         self.said: list[str] = []
 
     def page(self, now: float) -> Page:
         life = int(self.ends + self.size - now) + _LIFE_MARGIN
-        return Page(f"{PREFIX}:limit:{self.size}:{self.ends}", self.ends - self.size, life, self.said, self.asked)
+        return Page(f"{PREFIX}:limit:{self.size}:{self.ends}", self.ends - self.size, life, self.said, list(self.asked))
 
 
 class Table(Crowd[Counter]):
@@ -52,6 +51,7 @@ class Table(Crowd[Counter]):
         )
         self.size = size
         self.kind = KINDS.get(size, f"{size} s")
+        self._new = 0
 
     def current(self, name: str, now: float) -> Counter | None:
         """The counter of `name`, in the window that `now` is in."""
@@ -64,7 +64,13 @@ class Table(Crowd[Counter]):
         """A new counter for `name`."""
         counter = Counter(name, self.size, now)
         self.put(name, counter)
+        self._new += 1
         return counter
+
+    def sweep_over(self, now: float) -> None:
+        """Forget some of what no longer counts; round by round all of it, however much comes."""
+        most, self._new = _SWEPT_AT_ONCE + 2 * self._new, 0
+        self.sweep(lambda counter: counter.ends + counter.size <= now, most)
 
 
 class Counters:
@@ -109,19 +115,16 @@ class Counters:
             table.clear()
         self._noted.clear()
 
-    def sweep(self, now: float, most: int) -> None:
-        """Forget what no longer counts, of so many of each window."""
-        for table in self._tables.values():
-            table.sweep(lambda counter: counter.ends + counter.size <= now, most)
-
     def offers(self, most: int, now: float) -> list[Page]:
         """What to share now, of at most `most` counters."""
+        for table in self._tables.values():
+            table.sweep_over(now)
         taken = list(islice(self._noted, most))
-        self.sweep(now, _SWEPT_AT_ONCE + len(taken))
+        for counter in taken:
+            del self._noted[counter]
         present: dict[int, _Offered] = {}
         before: dict[int, _Offered] = {}
         for counter in taken:
-            self._noted.pop(counter, None)
             size, ends = counter.size, counter.ends
             if now >= ends:
                 if now >= ends + size:
@@ -131,11 +134,10 @@ class Counters:
             offered = present.get(size)
             if offered is None:
                 offered = present[size] = _Offered(size, ends)
-            offered.counters.append(counter)
-            offered.asked.append(counter.name)
+            offered.asked[counter.name] = counter
             if counter.changed:
                 offered.told.append(counter)
-                offered.said += (counter.name, counter.part().encode())
+                offered.said += counter.name, counter.part()
                 counter.changed = False
             if counter.owed or not counter.settled:
                 self._offer_before(counter, before)
@@ -145,9 +147,12 @@ class Counters:
     def heard(self, others: Sequence[Others], now: float) -> None:
         """Take over what the others have, for each page that was offered."""
         for offered, said in zip(self._offered, others, strict=True):
-            for counter in offered.counters:
-                parts = said.get(counter.name)
-                counter.hear(offered.ends, parts_of(parts.values()) if parts else (), now)
+            asked, ends = offered.asked, offered.ends
+            for name, parts in said.items():
+                asked[name].hear(ends, parts.values())
+            if ends <= now:
+                for counter in asked.values():
+                    counter.heard_before(ends, now)
         self._offered = []
 
     def unheard(self) -> None:
@@ -156,7 +161,7 @@ class Counters:
             for counter in offered.told:
                 _owe(counter, offered.ends)
             find = self._tables[offered.size].find
-            for counter in offered.counters:
+            for counter in offered.asked.values():
                 if find(counter.name) is counter:  # else it was pushed out meanwhile
                     self.note(counter)
         self._offered = []
@@ -173,11 +178,10 @@ class Counters:
         offered = before.get(size)
         if offered is None:
             offered = before[size] = _Offered(size, counter.ends - size)
-        offered.counters.append(counter)
-        offered.asked.append(counter.name)
+        offered.asked[counter.name] = counter
         if counter.owed:
             offered.told.append(counter)
-            offered.said += (counter.name, counter.part_before().encode())
+            offered.said += counter.name, counter.part_before()
             counter.owed = False
 
 
