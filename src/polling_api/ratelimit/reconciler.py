@@ -20,7 +20,7 @@ from polling_api.resilience.backoff import full_jitter
 
 EVERY = 0.05  # seconds
 LISTEN_EVERY = 0.5  # seconds between rounds with nothing to say: a block elsewhere is heard of within this time
-ITEMS_A_ROUND = 1000  # some 3 ms of the event loop; when more waits, the next round follows at once
+ITEMS_A_ROUND = 500  # some 2 ms of the event loop; when more waits, the next round follows at once
 PAUSE_FIRST, PAUSE_MOST = 0.1, 1.0  # seconds between tries while the exchange fails
 
 _log = structlog.get_logger(__name__)

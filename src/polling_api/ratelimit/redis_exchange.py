@@ -19,7 +19,7 @@ BORN = f"{PREFIX}:born"
 PROCESSES = f"{PREFIX}:processes"
 BOARD = (f"{PREFIX}:blocks", f"{PREFIX}:blocks:changes", f"{PREFIX}:blocks:serial")
 
-MOST_PROCESSES = 64  # that are heard, dead ones too; of more, those that spoke last
+MOST_PROCESSES = 32  # that are heard, dead ones too; of more, those that spoke last. Each is a look-up for each name
 _HEARD_OF_FOR = 7300  # seconds after a process spoke last: what it counted in an hour still matters in the next
 _ENTERED_EVERY = 5  # seconds between two entries of a process that goes on speaking
 _CLOCKS_DIFFER = 5  # seconds at most

@@ -8,8 +8,11 @@ import pytest
 
 from polling_api.ratelimit import Exchange, LocalExchange, RedisExchange, SharedMemory
 from polling_api.ratelimit.exchange import Notice, Offer, Page
+from polling_api.ratelimit.redis_exchange import MOST_PROCESSES
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from in_process.carriers import RedisCarrier
 
 Ends = tuple[Exchange, Exchange, Exchange, Callable[[], Awaitable[None]]]
@@ -118,3 +121,52 @@ async def test_a_memory_that_forgot_has_another_name_and_is_told_again(ends: End
     assert {empty.born, again.born, heard.born} == {empty.born}
     assert empty.born not in before
     assert (empty.others, heard.others) == ([{}], [{"x": {"one": "1"}}])
+
+
+async def test_the_commands_of_a_round_depend_on_pages_and_processes_and_on_no_name(redis: "RedisCarrier") -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=1) for name in NAMES[:2])
+    few, many = (offer(page(key, *_said_and_asked(names))) for key, names in (("few", 1), ("many", 500)))
+    async with redis.client() as plain:
+        costs: list[int] = []
+        for offered in (few, few, many):
+            await other.swap(offered)
+            before = await _commands(plain)
+            await one.swap(offered)
+            costs.append(await _commands(plain) - before)
+    for exchange in (one, other):
+        await exchange.close()
+
+    entering, *costs = costs
+    assert costs[0] == costs[1] < entering
+
+
+async def test_processes_that_spoke_long_ago_are_not_asked_and_of_many_the_last_ones_are(
+    redis: "RedisCarrier",
+) -> None:
+    said, asked = Page("a", NOW, 600, ("x", "1"), ()), Page("a", NOW, 600, (), ("x",))
+    for number in range(MOST_PROCESSES + 5):
+        exchange = RedisExchange(redis.server.url, f"{number:02}", timeout=1)
+        await exchange.swap(Offer([said], [], 0, NOW + number / 1000))
+        await exchange.close()
+
+    reader = RedisExchange(redis.server.url, "reader", timeout=1)
+    at_once = await reader.swap(Offer([asked], [], 0, NOW + 1))
+    later = await reader.swap(Offer([asked._replace(begins=NOW + 30)], [], 0, NOW + 30))
+    much_later = await reader.swap(Offer([asked], [], 0, NOW + 7301))
+    forgotten = await reader.swap(Offer([asked], [], 0, NOW + 7302))
+    await reader.close()
+
+    assert len(at_once.others[0]["x"]) == MOST_PROCESSES
+    assert later.others == [{}]
+    assert len(much_later.others[0]["x"]) > 0
+    assert forgotten.others == [{}]
+
+
+def _said_and_asked(count: int) -> tuple[list[str], list[str]]:
+    names = [f"name {number}" for number in range(count)]
+    return [word for name in names for word in (name, "1")], names
+
+
+async def _commands(redis: "Redis") -> int:
+    counts = await redis.info("commandstats")
+    return sum(count["calls"] for name, count in counts.items() if name != "cmdstat_info")
