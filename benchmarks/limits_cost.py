@@ -59,10 +59,10 @@ def each(times: int, work: Callable[[int], object]) -> float:
 
 
 def decisions(times: int) -> None:
-    windows, known = Windows(Counters("benchmark"), FIGURES), client("client_1", FIGURES)
+    windows, known = Windows(Counters(), FIGURES), client("client_1", FIGURES)
     jobs, now, found = [f"job_{number:032x}" for number in range(JOBS)], time.time(), dict.fromkeys(range(JOBS), 1)
-    refusing = Windows(Counters("benchmark"), Figures())
-    flooded = Windows(Counters("benchmark"), FIGURES)
+    refusing = Windows(Counters(), Figures())
+    flooded = Windows(Counters(), FIGURES)
 
     def decide(party: Party, number: int) -> object:
         return windows.decide(party, now + number * 1e-5, job=jobs[number % JOBS])
@@ -83,7 +83,7 @@ def decisions(times: int) -> None:
 
 
 async def routes(times: int) -> None:
-    counters = Counters("benchmark")
+    counters = Counters()
     limiter = RouteLimiter(counters, Windows(counters, FIGURES), FIGURES, time.time)
     stock = Limiter(key_func=party_key, headers_enabled=False)
     memory = MemoryStorage()
@@ -148,9 +148,9 @@ async def rounds() -> None:
 
 
 async def measured_rounds(url: str) -> None:
-    counters = Counters("benchmark")
+    counters = Counters()
     windows = Windows(counters, FIGURES)
-    reconciler = Reconciler(RedisExchange(url, timeout=1), [counters], Blocks(), time.time)
+    reconciler = Reconciler(RedisExchange(url, "benchmark", timeout=1), [counters], Blocks(), time.time)
     await reconciler.round()
     table = Table("a round with Redis, of this process alone")
     for requests in (0, 1, 10, 100, 300):

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import cycle, islice
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -37,8 +37,22 @@ def get(url: str, path: str, *headers: str) -> bytes:
 
 async def load(server: psutil.Process, url: str, path: str, *headers: str, seconds: float) -> Load:
     """Ask a server for one thing, as fast as it answers."""
-    request = get(url, path, *headers)
-    clients = await _clients(url, repeat(request), await _length_of_answer(url, request))
+    return await load_of(server, url, [get(url, path, *headers)], seconds=seconds)
+
+
+async def load_of(
+    server: psutil.Process, url: str, requests: Sequence[bytes], *, seconds: float, callers: Sequence[str] = ()
+) -> Load:
+    """Ask a server for each of some things in turn, as fast as it answers; all answers are as long as the first.
+
+    Args:
+        server: whose CPU time is counted.
+        url: its address.
+        requests: their bytes.
+        seconds: to go on, after a quarter of that to warm up.
+        callers: addresses of this machine to ask from, in turn; any where none are given.
+    """
+    clients = await _clients(url, cycle(requests), await _length_of_answer(url, requests[0]), callers)
     await asyncio.sleep(seconds / 4)  # warm
     before, began = _used(server), time.perf_counter()
     counted = sum(client.answers for client in clients)
@@ -61,11 +75,12 @@ async def load_once(server: psutil.Process, url: str, requests: Sequence[bytes])
     return Load(answers / lasted, answers / used)
 
 
-async def _clients(url: str, requests: Iterator[bytes], length: int) -> "list[_Client]":
+async def _clients(url: str, requests: Iterator[bytes], length: int, callers: Sequence[str] = ()) -> "list[_Client]":
     host, port = _address(url)
     clients = [_Client(requests, length) for _ in range(CONNECTIONS)]
-    for client in clients:
-        await asyncio.get_running_loop().create_connection(lambda client=client: client, host, port)
+    sources = [(caller, 0) for caller in islice(cycle(callers), CONNECTIONS)] if callers else [None] * CONNECTIONS
+    for client, source in zip(clients, sources, strict=True):
+        await asyncio.get_running_loop().create_connection(lambda client=client: client, host, port, local_addr=source)
     return clients
 
 

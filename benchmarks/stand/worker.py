@@ -24,7 +24,7 @@ class Unguarded(Guard):
         super().__init__(
             figures=figures,
             proxies=Proxies(()),
-            windows=Windows(Counters("nobody"), figures),
+            windows=Windows(Counters(), figures),
             blocks=blocks,
             suspects=Suspects("nobody", blocks),
             seen_proxy=SeenProxy(),

@@ -76,7 +76,7 @@ def client_app(
 
 
 def _unlimited() -> RouteLimiter:
-    counters, figures = Counters("of a test"), Figures().meant()
+    counters, figures = Counters(), Figures().meant()
     limiter = RouteLimiter(counters, Windows(counters, figures), figures, time)
     limiter.enabled = False
     return limiter

@@ -50,12 +50,13 @@ class Node:
     """What one process has."""
 
     def __init__(self, exchange: Exchange, name: str, now: float, most: int = 50_000) -> None:
+        self.name = name
         self.clock = Clock(now)
-        self.counters = Counters(name, most)
+        self.counters = Counters(most)
         self.windows = Windows(self.counters, Figures())
         self.blocks = Blocks()
         self.suspects = Suspects(name, self.blocks)
-        self.held = Held(name, 20_000, self.clock)
+        self.held = Held(20_000, self.clock)
         self._exchange = Unreliable(exchange)
         self.reconciler = Reconciler(self._exchange, [self.suspects, self.held, self.counters], self.blocks, self.clock)
 
@@ -86,7 +87,7 @@ class Node:
 
 def nodes_on(memory: SharedMemory, number: int, now: float, *, most: int = 50_000, name: str = "node") -> list[Node]:
     """So many processes that share `memory`."""
-    return [Node(LocalExchange(memory), f"{name}{each}", now, most) for each in range(number)]
+    return [Node(LocalExchange(memory, f"{name}{each}"), f"{name}{each}", now, most) for each in range(number)]
 
 
 async def heard_by(nodes: list[Node]) -> None:

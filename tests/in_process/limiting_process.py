@@ -11,9 +11,9 @@ from polling_api.ratelimit import Blocks, Counters, Figures, Reconciler, RedisEx
 
 
 async def main(url: str, caller: str, name: str, hour: int, pace: float, seconds: float) -> None:
-    counters, party = Counters(name), client(caller, Figures(), own_hour=hour)
+    counters, party = Counters(), client(caller, Figures(), own_hour=hour)
     windows = Windows(counters, Figures())
-    reconciler = Reconciler(RedisExchange(url, timeout=0.25), [counters], Blocks(), time.time)
+    reconciler = Reconciler(RedisExchange(url, name, timeout=0.25), [counters], Blocks(), time.time)
     rounds = asyncio.create_task(reconciler.run())
     allowed = asked = 0
     longest_pause = 0.0

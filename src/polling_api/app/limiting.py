@@ -73,13 +73,13 @@ def limiting(settings: Settings, engine: AsyncEngine) -> Limiting:
     """
     process = secrets.token_hex(8)
     figures = figures_of(settings).meant()
-    counters = Counters(process)
+    counters = Counters()
     windows = Windows(counters, figures)
-    held = Held(process, figures.held_process, time.time)
+    held = Held(figures.held_process, time.time)
     blocks = Blocks(first=settings.block_seconds)
     suspects = Suspects(process, blocks, enough=settings.block_after)
     seen_proxy, own_figures = SeenProxy(), OwnFigures(partial(clients.own_hours, engine))
-    exchange = RedisExchange(connections.redis_address(settings), timeout=settings.redis_timeout)
+    exchange = RedisExchange(connections.redis_address(settings), process, timeout=settings.redis_timeout)
     return Limiting(
         figures=figures,
         counters=counters,

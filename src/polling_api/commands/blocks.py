@@ -53,7 +53,7 @@ def lift(name: Name) -> None:
     async def work(exchange: "Exchange") -> bool:
         blocked = any(block.name == name and block.ends > now for block in await _all_blocks(exchange))
         if blocked:
-            await exchange.swap(Offer((), (lifted(name, now).notice(),), 0))
+            await exchange.swap(Offer((), (lifted(name, now).notice(),), 0, now))
         return blocked
 
     if not _reach(work):
@@ -69,7 +69,7 @@ async def _all_blocks(exchange: "Exchange") -> "list[Block]":
     blocks: dict[str, Block] = {}
     since = 0
     while True:
-        reply = await exchange.swap(Offer((), (), since))
+        reply = await exchange.swap(Offer((), (), since, time.time()))
         if not reply.notices:
             return list(blocks.values())
         for notice in reply.notices:

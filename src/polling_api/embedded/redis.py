@@ -45,6 +45,9 @@ def start_redis(folder: Path) -> Server:
         "daemonize": "no",
         "maxmemory": "128mb",
         "maxmemory-policy": "allkeys-lru",
+        # Counts of a stretch of time are one key of some megabytes, which ends at once: not on the only thread.
+        "lazyfree-lazy-expire": "yes",
+        "lazyfree-lazy-eviction": "yes",
         "maxclients": "1000",
         "loglevel": "warning",
     }

@@ -7,35 +7,11 @@ sliding-window counter is not, and off by at most the requests of the window bef
 `docs/decisions/0015-limits.md`.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from math import ceil
-from typing import NamedTuple
 
 _NOISE = 1e-6  # a request's share; what float arithmetic on epoch seconds may add to a whole number
 _SETTLED_AFTER = 1.0  # seconds into a window after which all processes have told their part of the one before
-
-
-class Part(NamedTuple):
-    """A process's requests in one window, and the first and last it knows of anybody (epoch seconds)."""
-
-    requests: int
-    first: float
-    last: float
-
-    def encode(self) -> str:
-        """As it is shared."""
-        return f"{self.requests} {self.first:.6f} {self.last:.6f}"
-
-    @classmethod
-    def decode(cls, text: str) -> "Part":
-        """Read what `encode` made.
-
-        Raises:
-            ValueError: it is none.
-        """
-        requests, first, last = text.split()
-        return cls(int(requests), float(first), float(last))
 
 
 class Counter:
@@ -45,7 +21,6 @@ class Counter:
         name: what is counted.
         size: the windows' length, seconds.
         now: epoch seconds.
-        serial: tells this counter from an earlier one of the same name in this process, whose part stays shared.
     """
 
     __slots__ = (
@@ -61,15 +36,13 @@ class Counter:
         "mine_before",
         "name",
         "owed",
-        "serial",
         "settled",
         "size",
     )
 
-    def __init__(self, name: str, size: int, now: float, serial: int) -> None:
+    def __init__(self, name: str, size: int, now: float) -> None:
         self.name = name
         self.size = size
-        self.serial = serial
         self.ends = (int(now // size) + 1) * size
         self.count = self.mine = self.before = self.mine_before = 0
         self.first = self.last = now
@@ -154,39 +127,53 @@ class Counter:
         last = self.last if self.count else self.last_before if self.before else now - self.size
         return max(last + self.size, now)
 
-    def part(self) -> Part:
+    def part(self) -> str:
         """The present window's, as it is shared."""
-        return Part(self.mine, self.first, self.last)
+        return part_of(self.mine, self.first, self.last)
 
-    def part_before(self) -> Part:
+    def part_before(self) -> str:
         """The one's before, as it is shared."""
-        return Part(self.mine_before, self.first_before, self.last_before)
+        return part_of(self.mine_before, self.first_before, self.last_before)
 
-    def hear(self, ends: int, others: list[Part], now: float) -> None:
-        """Take over what the others have counted in the window that ends at `ends`."""
+    def hear(self, ends: int, others: Iterable[str]) -> None:
+        """Take over the others' parts of the window that ends at `ends`.
+
+        What cannot be read is left out, since it is not only we who may write to Redis.
+        """
+        count, first, last = 0, self.ends, 0.0
+        for part in others:
+            try:
+                requests, began, ended = map(int, part.split())
+            except ValueError:
+                continue
+            if requests > 0:
+                count += requests
+                first, last = min(first, began / 1e6), max(last, ended / 1e6)
+        if ends == self.ends:
+            if count and self.count:
+                first, last = min(first, self.first), max(last, self.last)
+            if count:
+                self.first, self.last = first, last
+            self.count = self.mine + count
+        elif ends == self.ends - self.size:
+            if count and self.before:
+                first, last = min(first, self.first_before), max(last, self.last_before)
+            if count:
+                self.first_before, self.last_before = first, last
+            self.before = self.mine_before + count
+
+    def heard_before(self, ends: int, now: float) -> None:
+        """All have been heard of the window that ends at `ends`, which is the one before, or was."""
         if ends == self.ends - self.size:
             self.settled = now >= ends + _SETTLED_AFTER
-        parts = [part for part in others if part.requests > 0]
-        if not parts:  # as for most, whose requests all come here
-            if ends == self.ends:
-                self.count = self.mine
-            elif ends == self.ends - self.size:
-                self.before = self.mine_before
-            return
-        count = sum(part.requests for part in parts)
-        firsts, lasts = [part.first for part in parts], [part.last for part in parts]
-        if ends == self.ends:
-            if self.count:
-                firsts.append(self.first)
-                lasts.append(self.last)
-            self.count = self.mine + count
-            self.first, self.last = min(firsts), max(lasts)
-        elif ends == self.ends - self.size:
-            if self.before:
-                firsts.append(self.first_before)
-                lasts.append(self.last_before)
-            self.before = self.mine_before + count
-            self.first_before, self.last_before = min(firsts), max(lasts)
+
+
+def part_of(requests: int, first: float, last: float) -> str:
+    """A process's requests in one window, and the first and last it knows of anybody, as they are shared.
+
+    They are in whole microseconds, which are written and read three times as fast as seconds with a fraction.
+    """
+    return f"{requests} {int(first * 1e6)} {int(last * 1e6)}"
 
 
 def left_of(count: int, first: float, last: float, edge: float) -> int:
@@ -203,12 +190,3 @@ def _thinned_at(count: int, first: float, last: float, room: int) -> float:
     if count <= 1 or room <= 0:
         return last
     return last - min(room / (count - 1), 1.0) * (last - first)
-
-
-def parts_of(others: Sequence[str]) -> list[Part]:
-    """What others have shared; what cannot be read is left out, since it is not only we who may write to Redis."""
-    parts: list[Part] = []
-    for value in others:
-        with suppress(ValueError):
-            parts.append(Part.decode(value))
-    return parts

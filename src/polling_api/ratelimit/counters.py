@@ -3,16 +3,33 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from polling_api.ratelimit.counter import Counter, parts_of
+from polling_api.ratelimit.counter import Counter
 from polling_api.ratelimit.crowd import Crowd
-from polling_api.ratelimit.exchange import PREFIX, Others, Row
+from polling_api.ratelimit.exchange import PREFIX, Others, Page
 
 HOUR, MINUTE, BURST = 3600, 60, 10  # seconds
 KINDS = {HOUR: "hour", MINUTE: "minute", BURST: "burst"}
 
-MOST = 50_000  # names for each window, some 75 MB in all at worst; what comes beyond is known to the others still
-_SWEPT_AT_ONCE = 512  # counters of each window; some 0.1 ms
+MOST = 50_000  # names for each window, some 75 MB in all at worst
+_SWEPT_AT_ONCE = 64  # counters of each window, and two more for each new one: so all that is over is found
 _LIFE_MARGIN = 5  # seconds beyond a window's meaning for which it stays shared: clocks differ
+
+
+class _Offered:
+    """What is said and asked of one window."""
+
+    __slots__ = ("asked", "ends", "said", "size", "told")
+
+    def __init__(self, size: int, ends: int) -> None:
+        self.size = size
+        self.ends = ends
+        self.asked: dict[str, Counter] = {}
+        self.told: list[Counter] = []
+        self.said: list[str] = []
+
+    def page(self, now: float) -> Page:
+        life = int(self.ends + self.size - now) + _LIFE_MARGIN
+        return Page(f"{PREFIX}:limit:{self.size}:{self.ends}", self.ends - self.size, life, self.said, list(self.asked))
 
 
 class Table(Crowd[Counter]):
@@ -34,6 +51,7 @@ class Table(Crowd[Counter]):
         )
         self.size = size
         self.kind = KINDS.get(size, f"{size} s")
+        self._new = 0
 
     def current(self, name: str, now: float) -> Counter | None:
         """The counter of `name`, in the window that `now` is in."""
@@ -44,26 +62,29 @@ class Table(Crowd[Counter]):
 
     def make(self, name: str, now: float) -> Counter:
         """A new counter for `name`."""
-        # Another serial than any that was pushed out: what that one had shared still counts, as if of somebody else.
-        counter = Counter(name, self.size, now, self.evicted)
+        counter = Counter(name, self.size, now)
         self.put(name, counter)
+        self._new += 1
         return counter
+
+    def sweep_over(self, now: float) -> None:
+        """Forget some of what no longer counts; round by round all of it, however much comes."""
+        most, self._new = _SWEPT_AT_ONCE + 2 * self._new, 0
+        self.sweep(lambda counter: counter.ends + counter.size <= now, most)
 
 
 class Counters:
     """All counters of a process; a `Part` of what is reconciled.
 
     Args:
-        process: a name for this process that no other has, nor had before.
         most: names for each window.
     """
 
-    def __init__(self, process: str, most: int = MOST) -> None:
-        self._process = process
+    def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._noted: dict[Counter, None] = {}  # in the order in which they began to wait
         self._tables = {size: Table(size, most, self._noted) for size in KINDS}
-        self._offered: list[tuple[Counter, int, Row]] = []
+        self._offered: list[_Offered] = []
 
     def __len__(self) -> int:
         return sum(map(len, self._tables.values()))
@@ -94,34 +115,55 @@ class Counters:
             table.clear()
         self._noted.clear()
 
-    def sweep(self, now: float) -> None:
-        """Forget some of what no longer counts."""
-        for table in self._tables.values():
-            table.sweep(lambda counter: counter.over <= now, _SWEPT_AT_ONCE)
-
-    def offers(self, most: int, now: float) -> list[Row]:
+    def offers(self, most: int, now: float) -> list[Page]:
         """What to share now, of at most `most` counters."""
-        self.sweep(now)
-        self._offered = []
-        for counter in list(islice(self._noted, most)):
+        for table in self._tables.values():
+            table.sweep_over(now)
+        taken = list(islice(self._noted, most))
+        for counter in taken:
             del self._noted[counter]
-            if now < counter.over:
-                self._offer(counter, now)
-        return [row for _, _, row in self._offered]
+        present: dict[int, _Offered] = {}
+        before: dict[int, _Offered] = {}
+        for counter in taken:
+            size, ends = counter.size, counter.ends
+            if now >= ends:
+                if now >= ends + size:
+                    continue
+                counter.roll(now)
+                ends = counter.ends
+            offered = present.get(size)
+            if offered is None:
+                offered = present[size] = _Offered(size, ends)
+            offered.asked[counter.name] = counter
+            if counter.changed:
+                offered.told.append(counter)
+                offered.said += counter.name, counter.part()
+                counter.changed = False
+            if counter.owed or not counter.settled:
+                self._offer_before(counter, before)
+        self._offered = [*present.values(), *before.values()]
+        return [offered.page(now) for offered in self._offered]
 
     def heard(self, others: Sequence[Others], now: float) -> None:
-        """Take over what the others have, for each row that was offered."""
-        for (counter, ends, _), said in zip(self._offered, others, strict=True):
-            counter.hear(ends, parts_of(said), now)
+        """Take over what the others have, for each page that was offered."""
+        for offered, said in zip(self._offered, others, strict=True):
+            asked, ends = offered.asked, offered.ends
+            for name, parts in said.items():
+                asked[name].hear(ends, parts.values())
+            if ends <= now:
+                for counter in asked.values():
+                    counter.heard_before(ends, now)
         self._offered = []
 
     def unheard(self) -> None:
         """Share again what was offered: it may not have come through."""
-        for counter, ends, row in self._offered:
-            if row.value:
-                _owe(counter, ends)
-            if self._tables[counter.size].find(counter.name) is counter:  # else it was pushed out meanwhile
-                self.note(counter)
+        for offered in self._offered:
+            for counter in offered.told:
+                _owe(counter, offered.ends)
+            find = self._tables[offered.size].find
+            for counter in offered.asked.values():
+                if find(counter.name) is counter:  # else it was pushed out meanwhile
+                    self.note(counter)
         self._offered = []
 
     def repeat(self) -> None:
@@ -131,20 +173,16 @@ class Counters:
                 counter.changed, counter.owed = counter.mine > 0, counter.mine_before > 0
                 self.note(counter)
 
-    def _offer(self, counter: Counter, now: float) -> None:
-        if now >= counter.ends:
-            counter.roll(now)
-        self._add(counter, counter.ends, counter.part().encode() if counter.changed else "", now)
-        if counter.owed or not counter.settled:
-            before = counter.part_before().encode() if counter.owed else ""
-            self._add(counter, counter.ends - counter.size, before, now)
-        counter.changed = counter.owed = False
-
-    def _add(self, counter: Counter, ends: int, value: str, now: float) -> None:
-        key = f"{PREFIX}:limit:{counter.size}:{ends}:{counter.name}"
-        life = int(ends + counter.size - now) + _LIFE_MARGIN
-        field = f"{self._process}.{counter.serial}"
-        self._offered.append((counter, ends, Row(key, field, value, life)))
+    def _offer_before(self, counter: Counter, before: dict[int, _Offered]) -> None:
+        size = counter.size
+        offered = before.get(size)
+        if offered is None:
+            offered = before[size] = _Offered(size, counter.ends - size)
+        offered.asked[counter.name] = counter
+        if counter.owed:
+            offered.told.append(counter)
+            offered.said += counter.name, counter.part_before()
+            counter.owed = False
 
 
 def _owe(counter: Counter, ends: int) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from polling_api.errors import TooMany, Unavailable
-from polling_api.ratelimit.exchange import PREFIX, Others, Row
+from polling_api.ratelimit.exchange import Others, Page
 from polling_api.ratelimit.party import Party
+from polling_api.ratelimit.stretches import Stretches
 
 RENEWED_EVERY = 10.0  # seconds; what a process that died held is forgotten after a lease
-LEASE = 30.0
+LEASE = 30  # seconds
 
+_STRETCHES = Stretches("held", LEASE)
 _AGAIN_AFTER = 30  # seconds said to who holds too much: as long as the longest wait takes
 _AGAIN_AFTER_OVERLOAD = 5  # seconds: another process may have room
 
@@ -31,13 +33,11 @@ class Held:
     """Counts requests that are held open; a `Part` of what is reconciled.
 
     Args:
-        process: a name for this process that no other has, nor had before.
         most: that this process holds.
         clock: gives epoch seconds.
     """
 
-    def __init__(self, process: str, most: int, clock: Callable[[], float]) -> None:
-        self._process = process
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self._most = most
         self._clock = clock
         self._held = 0
@@ -96,7 +96,7 @@ class Held:
             self._gauges[name].here -= 1
             self._noted[name] = None
 
-    def offers(self, most: int, now: float) -> list[Row]:
+    def offers(self, most: int, now: float) -> list[Page]:
         """What to share now: what changed, and what is to be renewed."""
         due = list(self._noted)[:most]
         for name in due:
@@ -110,13 +110,14 @@ class Held:
             else:
                 del self._gauges[name]  # told as empty long ago
         self._offered = [self._gauges[name] for name in dict.fromkeys(due) if name in self._gauges]
-        return [self._row(gauge, now) for gauge in self._offered]
+        until = now + LEASE
+        return _STRETCHES.pages({one.name: f"{one.here} {until:.3f}" for one in self._offered}, now)
 
     def heard(self, others: Sequence[Others], now: float) -> None:
         """Take over what is held elsewhere."""
         offered, self._offered = self._offered, []
-        for gauge, said in zip(offered, others, strict=True):
-            gauge.elsewhere = sum(_told(value, now) for value in said)
+        for gauge in offered:
+            gauge.elsewhere = sum(_told(value, now) for value in _STRETCHES.newest(others, gauge.name))
 
     def unheard(self) -> None:
         """Share again what was offered; what others hold is unknown when their leases are over."""
@@ -137,9 +138,6 @@ class Held:
 
     def _next_due(self) -> float:
         return next(iter(self._gauges.values())).due if self._gauges else float("inf")
-
-    def _row(self, gauge: _Gauge, now: float) -> Row:
-        return Row(f"{PREFIX}:held:{gauge.name}", self._process, f"{gauge.here} {now + LEASE:.3f}", int(LEASE))
 
 
 class Hold:

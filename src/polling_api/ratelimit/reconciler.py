@@ -15,12 +15,12 @@ from typing import Protocol
 import structlog
 
 from polling_api import metrics
-from polling_api.ratelimit.exchange import Exchange, Notice, Offer, Others, Row
+from polling_api.ratelimit.exchange import Exchange, Notice, Offer, Others, Page
 from polling_api.resilience.backoff import full_jitter
 
 EVERY = 0.05  # seconds
 LISTEN_EVERY = 0.5  # seconds between rounds with nothing to say: a block elsewhere is heard of within this time
-ITEMS_A_ROUND = 500  # some 3 ms of the event loop; when more waits, the next round follows at once
+ITEMS_A_ROUND = 500  # some 2 ms of the event loop; when more waits, the next round follows at once
 PAUSE_FIRST, PAUSE_MOST = 0.1, 1.0  # seconds between tries while the exchange fails
 
 _log = structlog.get_logger(__name__)
@@ -34,12 +34,12 @@ class Part(Protocol):
         """How many items have something to say."""
         ...
 
-    def offers(self, most: int, now: float) -> list[Row]:
-        """What to say now, of at most `most` items; answered by one call of `heard` or `unheard`."""
+    def offers(self, most: int, now: float) -> list[Page]:
+        """What to say now, of at most `most` items; answered by `heard`, if it is anything, or by `unheard`."""
         ...
 
     def heard(self, others: Sequence[Others], now: float) -> None:
-        """What the others say, for each row that was offered."""
+        """What the others say, for each page that was offered."""
         ...
 
     def unheard(self) -> None:
@@ -111,26 +111,29 @@ class Reconciler:
             ConnectionError: it may not have come through; it is said again in the next round.
         """
         now = self._clock()
-        offered: list[tuple[Part, list[Row]]] = []
+        offered: list[tuple[Part, int]] = []
+        pages: list[Page] = []
         budget = ITEMS_A_ROUND
         for part in self._parts:
             waiting = part.waiting
-            offered.append((part, part.offers(budget, now)))
+            of_part = part.offers(budget, now)
+            offered.append((part, len(of_part)))
+            pages += of_part
             budget = max(0, budget - waiting)
-        rows = [row for _, part_rows in offered for row in part_rows]
         try:
-            reply = await self._exchange.swap(Offer(rows, self._board.post(), self._since))
+            reply = await self._exchange.swap(Offer(pages, self._board.post(), self._since, now))
         except BaseException:
-            self._again(offered)
+            self._again()
             raise
         if self._lost(reply.born):
             # The others say their parts again too; until they have, what we know of them is better than what is there.
-            self._again(offered)
+            self._again()
             return
         start = 0
-        for part, part_rows in offered:
-            part.heard(reply.others[start : start + len(part_rows)], self._clock())
-            start += len(part_rows)
+        for part, count in offered:
+            if count:
+                part.heard(reply.others[start : start + count], self._clock())
+                start += count
         self._board.read(reply.notices, self._clock())
         self._since = reply.since
 
@@ -174,8 +177,8 @@ class Reconciler:
     def _waiting(self) -> int:
         return sum(part.waiting for part in self._parts)
 
-    def _again(self, offered: Sequence[tuple[Part, list[Row]]]) -> None:
-        for part, _ in offered:
+    def _again(self) -> None:
+        for part in self._parts:
             part.unheard()
         self._board.unposted()
 

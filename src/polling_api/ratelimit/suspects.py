@@ -7,15 +7,16 @@ from itertools import count
 
 from polling_api.ratelimit.blocks import Blocks
 from polling_api.ratelimit.crowd import Crowd
-from polling_api.ratelimit.exchange import PREFIX, Others, Row
+from polling_api.ratelimit.exchange import Others, Page
 from polling_api.ratelimit.party import Party
+from polling_api.ratelimit.stretches import Stretches
 
 ENOUGH = 20  # different unknown ids, or failed signatures
-WITHIN = 60.0  # seconds
+WITHIN = 60  # seconds
 MOST_DEEDS = 1000  # that are read of what one other process says of one name
 
 _MOST = 10_000  # names, some 30 MB at worst; those with the fewest deeds give way
-_LIFE = int(WITHIN) + 5  # seconds that deeds are shared: clocks differ
+_STRETCHES = Stretches("suspects", WITHIN)
 _SWEPT_AT_ONCE = 200
 
 Deeds = dict[str, float]  # what was done, and when last (epoch seconds)
@@ -24,11 +25,11 @@ Deeds = dict[str, float]  # what was done, and when last (epoch seconds)
 class _Suspect:
     """What one name did, as seen here and as told by others. At most `enough` deeds here, so in bounded memory."""
 
-    __slots__ = ("_enough", "elsewhere", "here", "kind", "last", "name")
+    __slots__ = ("_enough", "elsewhere", "here", "key", "last", "name")
 
     def __init__(self, kind: str, name: str, enough: int) -> None:
         self._enough = enough
-        self.kind = kind
+        self.key = f"{kind}/{name}"
         self.name = name
         self.here: Deeds = {}
         self.elsewhere: Deeds = {}
@@ -93,18 +94,18 @@ class Suspects:
         """
         self._did("signature", nobody.key, f"{self._process}{next(self._serial)}", now)
 
-    def offers(self, most: int, now: float) -> list[Row]:
+    def offers(self, most: int, now: float) -> list[Page]:
         """What to share now, of at most `most` names."""
         self._suspects.sweep(lambda one: one.last <= now - WITHIN, _SWEPT_AT_ONCE)
         taken = [self._noted.popitem(last=False)[0] for _ in range(min(most, len(self._noted)))]
         self._offered = taken
-        return [self._row(one) for one in taken]
+        return _STRETCHES.pages({one.key: _shared(one.here) for one in taken}, now)
 
     def heard(self, others: Sequence[Others], now: float) -> None:
         """Take over what was done elsewhere."""
         offered, self._offered = self._offered, []
-        for one, said in zip(offered, others, strict=True):
-            one.elsewhere = _told(said, now)
+        for one in offered:
+            one.elsewhere = _told(_STRETCHES.newest(others, one.key), now)
             self._judge(one, now)
 
     def unheard(self) -> None:
@@ -135,15 +136,15 @@ class Suspects:
             self._blocks.block(one.name, now)
 
     def _note(self, one: _Suspect) -> None:
-        if self._suspects.find(f"{one.kind}/{one.name}") is one:
+        if self._suspects.find(one.key) is one:
             self._noted[one] = None
 
-    def _row(self, one: _Suspect) -> Row:
-        deeds = " ".join(f"{deed}@{at:.3f}" for deed, at in one.here.items())
-        return Row(f"{PREFIX}:suspect:{one.kind}:{one.name}", self._process, deeds, _LIFE)
+
+def _shared(deeds: Deeds) -> str:
+    return " ".join(f"{deed}@{at:.3f}" for deed, at in deeds.items())
 
 
-def _told(others: Others, now: float) -> Deeds:
+def _told(others: Iterable[str], now: float) -> Deeds:
     deeds: Deeds = {}
     for value in others:
         for deed, _, at in (word.partition("@") for word in value.split()[:MOST_DEEDS]):

@@ -1,93 +1,172 @@
 """What is true of the exchange over Redis is true of its twin."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from polling_api.ratelimit import Exchange, LocalExchange, RedisExchange, SharedMemory
-from polling_api.ratelimit.exchange import Notice, Offer, Row
+from polling_api.ratelimit.exchange import Notice, Offer, Page
+from polling_api.ratelimit.redis_exchange import MOST_PROCESSES
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from in_process.carriers import RedisCarrier
 
-Ends = tuple[Exchange, Exchange, Callable[[], Awaitable[None]]]
+Ends = tuple[Exchange, Exchange, Exchange, Callable[[], Awaitable[None]]]
+NAMES = ("one", "other", "third")
+NOW = time.time()
 
 
 @pytest.fixture(params=["redis", "local"])
 async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
-    """Two processes' ends, and what makes the memory between them forget everything."""
+    """Three processes' ends, and what makes the memory between them forget everything."""
     if request.param == "local":
         memory = SharedMemory()
 
         async def forget() -> None:
             memory.flush()
 
-        yield LocalExchange(memory), LocalExchange(memory), forget
+        one, other, third = (LocalExchange(memory, name) for name in NAMES)
+        yield one, other, third, forget
         return
     carrier: RedisCarrier = request.getfixturevalue("redis")
-    one, other = (RedisExchange(carrier.server.url, timeout=0.25) for _ in range(2))
+    exchanges = [RedisExchange(carrier.server.url, name, timeout=0.25) for name in NAMES]
 
     async def flush() -> None:
         async with carrier.client() as client:
             await client.flushall()
 
-    yield one, other, flush
-    await one.close()
-    await other.close()
+    one, other, third = exchanges
+    yield one, other, third, flush
+    for exchange in exchanges:
+        await exchange.close()
 
 
-def row(key: str, field: str, value: str) -> Row:
-    return Row(key, field, value, 60)
+def offer(*pages: Page, notices: Sequence[Notice] = (), since: int = 0) -> Offer:
+    return Offer(pages, notices, since, NOW)
 
 
-async def test_each_says_its_own_part_and_hears_all(ends: Ends) -> None:
-    one, other, _ = ends
-    await one.swap(Offer([row("a", "one", "1"), row("b", "one", "x y z")], [], 0))
-
-    reply = await other.swap(Offer([row("b", "other", "2"), row("a", "other", ""), row("c", "other", "")], [], 0))
-
-    assert list(map(list, reply.others)) == [["x y z"], ["1"], []]
+def page(key: str, said: Sequence[str] = (), asked: Sequence[str] = ()) -> Page:
+    """A page of now; what is said are names, each followed by its value."""
+    return Page(key, NOW, 60, said, asked)
 
 
-async def test_what_is_said_again_replaces_what_was_said(ends: Ends) -> None:
-    one, other, _ = ends
+async def test_each_says_its_own_part_and_hears_of_what_it_asks_from_all_others(ends: Ends) -> None:
+    one, other, third, _ = ends
+    await one.swap(offer(page("a", said=("x", "1", "y", "a b c")), page("b", said=("x", "5"))))
+    await other.swap(offer(page("a", said=("x", "2", "z", "3"))))
+
+    reply = await third.swap(offer(page("b", asked=("x",)), page("a", said=("x", "9"), asked=("x", "y", "nobody's"))))
+
+    assert reply.others == [{"x": {"one": "5"}}, {"x": {"one": "1", "other": "2"}, "y": {"one": "a b c"}}]
+
+
+async def test_who_is_alone_hears_nothing(ends: Ends) -> None:
+    one, *_ = ends
+    said = page("a", said=("x", "1"), asked=("x",))
+
+    replies = [await one.swap(offer(said)), await one.swap(offer(said))]
+
+    assert [reply.others for reply in replies] == [[{}], [{}]]
+
+
+async def test_what_is_said_again_replaces_what_was_said_and_leaves_the_rest(ends: Ends) -> None:
+    one, other, *_ = ends
+    await one.swap(offer(page("a", said=("y", "7"))))
     for value in ("1", "5", "5", "3"):
-        await one.swap(Offer([row("a", "one", value)], [], 0))
+        await one.swap(offer(page("a", said=("x", value))))
 
-    reply = await other.swap(Offer([row("a", "other", "")], [], 0))
+    reply = await other.swap(offer(page("a", asked=("x", "y"))))
 
-    assert list(reply.others[0]) == ["3"]
+    assert reply.others == [{"x": {"one": "3"}, "y": {"one": "7"}}]
 
 
-async def test_more_rows_than_fit_in_a_script_come_back_in_order(ends: Ends) -> None:
-    one, other, _ = ends
+async def test_a_thousand_names_are_said_and_heard_in_one_call(ends: Ends) -> None:
+    one, other, *_ = ends
+    names = [f"name {number}" for number in range(1000)]
 
-    await one.swap(Offer([row(f"key {number}", "one", str(number)) for number in range(1000)], [], 0))
-    reply = await other.swap(Offer([row(f"key {number}", "other", "x") for number in range(1000)], [], 0))
+    await one.swap(offer(page("a", said=[word for name in names for word in (name, name[5:])])))
+    reply = await other.swap(offer(page("a", asked=names)))
 
-    assert [list(others) for others in reply.others] == [[str(number)] for number in range(1000)]
+    assert reply.others == [{name: {"one": name[5:]} for name in names}]
 
 
 async def test_of_two_notices_about_one_name_the_one_that_began_later_holds(ends: Ends) -> None:
-    one, other, _ = ends
-    await one.swap(Offer([], [Notice("a", 5.5, "late one"), Notice("b", 1.0, "b")], 0))
+    one, other, *_ = ends
+    await one.swap(offer(notices=[Notice("a", 5.5, "late one"), Notice("b", 1.0, "b")]))
 
-    first = await other.swap(Offer([], [Notice("a", 4.0, "early")], 0))
-    later = await other.swap(Offer([], [Notice("b", 2.0, "b again")], first.since))
-    nothing = await one.swap(Offer([], [], later.since))
+    first = await other.swap(offer(notices=[Notice("a", 4.0, "early")]))
+    later = await other.swap(offer(notices=[Notice("b", 2.0, "b again")], since=first.since))
+    nothing = await one.swap(offer(since=later.since))
 
     assert sorted(first.notices) == [Notice("a", 5.5, "late one"), Notice("b", 1.0, "b")]
     assert list(later.notices) == [Notice("b", 2.0, "b again")]
     assert list(nothing.notices) == []
 
 
-async def test_a_memory_that_forgot_has_another_name(ends: Ends) -> None:
-    one, other, flush = ends
-    before = {(await end.swap(Offer([], [], 0))).born for end in (one, other)}
+async def test_a_memory_that_forgot_has_another_name_and_is_told_again(ends: Ends) -> None:
+    one, other, _, flush = ends
+    said, asked = offer(page("a", said=("x", "1"))), offer(page("a", asked=("x",)))
+    before = {(await one.swap(said)).born, (await other.swap(asked)).born}
 
     await flush()
-    after = {(await end.swap(Offer([], [], 0))).born for end in (one, other)}
+    empty = await other.swap(asked)
+    again = await one.swap(said)
+    heard = await other.swap(asked)
 
-    assert len(before) == len(after) == 1
-    assert before != after
+    assert len(before) == 1
+    assert {empty.born, again.born, heard.born} == {empty.born}
+    assert empty.born not in before
+    assert (empty.others, heard.others) == ([{}], [{"x": {"one": "1"}}])
+
+
+async def test_the_commands_of_a_round_depend_on_pages_and_processes_and_on_no_name(redis: "RedisCarrier") -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=1) for name in NAMES[:2])
+    few, many = (offer(page(key, *_said_and_asked(names))) for key, names in (("few", 1), ("many", 500)))
+    async with redis.client() as plain:
+        costs: list[int] = []
+        for offered in (few, few, many):
+            await other.swap(offered)
+            before = await _commands(plain)
+            await one.swap(offered)
+            costs.append(await _commands(plain) - before)
+    for exchange in (one, other):
+        await exchange.close()
+
+    entering, *costs = costs
+    assert costs[0] == costs[1] < entering
+
+
+async def test_processes_that_spoke_long_ago_are_not_asked_and_of_many_the_last_ones_are(
+    redis: "RedisCarrier",
+) -> None:
+    said, asked = Page("a", NOW, 600, ("x", "1"), ()), Page("a", NOW, 600, (), ("x",))
+    for number in range(MOST_PROCESSES + 5):
+        exchange = RedisExchange(redis.server.url, f"{number:02}", timeout=1)
+        await exchange.swap(Offer([said], [], 0, NOW + number / 1000))
+        await exchange.close()
+
+    reader = RedisExchange(redis.server.url, "reader", timeout=1)
+    at_once = await reader.swap(Offer([asked], [], 0, NOW + 1))
+    later = await reader.swap(Offer([asked._replace(begins=NOW + 30)], [], 0, NOW + 30))
+    much_later = await reader.swap(Offer([asked], [], 0, NOW + 7301))
+    forgotten = await reader.swap(Offer([asked], [], 0, NOW + 7302))
+    await reader.close()
+
+    assert len(at_once.others[0]["x"]) == MOST_PROCESSES
+    assert later.others == [{}]
+    assert len(much_later.others[0]["x"]) > 0
+    assert forgotten.others == [{}]
+
+
+def _said_and_asked(count: int) -> tuple[list[str], list[str]]:
+    names = [f"name {number}" for number in range(count)]
+    return [word for name in names for word in (name, "1")], names
+
+
+async def _commands(redis: "Redis") -> int:
+    counts = await redis.info("commandstats")
+    return sum(count["calls"] for name, count in counts.items() if name != "cmdstat_info")

@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 def test_twenty_times_the_names_take_no_more_than_the_room_and_leave_who_asks_much_where_it_is() -> None:
-    counters = Counters("here", most=ROOM)
+    counters = Counters(most=ROOM)
     windows, eager = Windows(counters, FIGURES), nobody("192.0.2.1", FIGURES)
     for number in range(900):
         windows.decide(eager, NOON, job=f"job_{number}")
@@ -25,7 +25,7 @@ def test_twenty_times_the_names_take_no_more_than_the_room_and_leave_who_asks_mu
 
 
 def test_all_windows_full_take_less_than_a_tenth_of_a_hundred_megabytes() -> None:
-    counters = Counters("here", most=ROOM)
+    counters = Counters(most=ROOM)
     windows = Windows(counters, FIGURES)
     tracemalloc.start()
     for number in range(ROOM + ROOM // 5):

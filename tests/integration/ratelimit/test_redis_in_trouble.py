@@ -10,7 +10,7 @@ from in_process.carriers import RedisCarrier
 from in_process.deadlines import eventually
 from in_process.limiting import Node, heard_by
 from polling_api.ratelimit import Figures, RedisExchange, client
-from polling_api.ratelimit.exchange import Offer, Row
+from polling_api.ratelimit.exchange import Offer, Page
 
 FIGURES = Figures()
 CLIENT = client("client_1", FIGURES)
@@ -21,7 +21,7 @@ FROZEN = 2.0  # seconds: eight timeouts
 @pytest.fixture
 async def nodes(redis: RedisCarrier) -> AsyncIterator[list[Node]]:
     """Two processes' parts, whose rounds go on by themselves."""
-    exchanges = [RedisExchange(redis.server.url, timeout=0.25) for _ in range(2)]
+    exchanges = [RedisExchange(redis.server.url, f"node{number}", timeout=0.25) for number in range(2)]
     nodes = [Node(exchange, f"node{number}", time.time()) for number, exchange in enumerate(exchanges)]
     running = [asyncio.create_task(node.reconciler.run()) for node in nodes]
     yield nodes
@@ -76,7 +76,7 @@ async def test_counts_come_together_after_redis_was_emptied(nodes: list[Node], r
     async with redis.client() as plain:
         await plain.flushall()
     there.ask(CLIENT, 1)
-    newcomer = Node(RedisExchange(redis.server.url, timeout=0.25), "newcomer", here.clock.now)
+    newcomer = Node(RedisExchange(redis.server.url, "newcomer", timeout=0.25), "newcomer", here.clock.now)
     newcomer.ask(CLIENT, 1)
 
     async with asyncio.timeout(20):  # an idle process asks every half second, and so finds out what was lost
@@ -88,25 +88,28 @@ async def test_counts_come_together_after_redis_was_emptied(nodes: list[Node], r
 
 
 async def test_an_exchange_with_a_frozen_redis_ends_in_time_and_works_again_after(redis: RedisCarrier) -> None:
-    exchange = RedisExchange(redis.server.url, timeout=0.25)
-    row = Row("a", "one", "1", 60)
-    await exchange.swap(Offer([row], [], 0))
+    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    now = time.time()
+    said, asked = Page("a", now, 60, ("name", "1"), ()), Page("a", now, 60, (), ("name",))
+    await one.swap(Offer([said], [], 0, now))
 
     redis.freeze()
     began = time.monotonic()
     with pytest.raises(ConnectionError):
-        await exchange.swap(Offer([row], [], 0))
+        await one.swap(Offer([said], [], 0, now))
     took = time.monotonic() - began
     redis.thaw()
-    reply = await exchange.swap(Offer([row._replace(field="other")], [], 0))
-    await exchange.close()
+    again = await one.swap(Offer([said], [], 0, now))
+    reply = await other.swap(Offer([asked], [], again.since, now))
+    for exchange in (one, other):
+        await exchange.close()
 
     assert took < 5  # a quarter of a second, on a machine that is not busy; for good, without a deadline
-    assert list(reply.others[0]) == ["1"]
+    assert reply.others == [{"name": {"one": "1"}}]
 
 
 async def test_nothing_stays_in_redis_beyond_its_meaning(redis: RedisCarrier) -> None:
-    node = Node(RedisExchange(redis.server.url, timeout=0.25), "node", time.time())
+    node = Node(RedisExchange(redis.server.url, "node", timeout=0.25), "node", time.time())
     node.poll(CLIENT, 1, "job_1")
     node.suspects.missed(CLIENT, ["job_2"], time.time())
     with node.held.hold(CLIENT):
@@ -117,5 +120,5 @@ async def test_nothing_stays_in_redis_beyond_its_meaning(redis: RedisCarrier) ->
     await node.reconciler.close()
 
     assert lives.pop("polling:{limits}:born") == -1
-    assert len(lives) == 5
-    assert all(0 < life <= 7205 for life in lives.values())
+    assert len(lives) == 6  # a page for each of three windows, of what is held, and of suspects; and the processes
+    assert all(0 < life <= 7300 for life in lives.values())

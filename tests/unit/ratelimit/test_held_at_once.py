@@ -32,7 +32,7 @@ def held_by(held: Held, party: Party, times: int, stack: ExitStack) -> int:
 
 @pytest.fixture
 def held() -> Held:
-    return Held("here", 20_000, lambda: NOON)
+    return Held(20_000, lambda: NOON)
 
 
 @pytest.mark.parametrize(("party", "most"), [(SOMEBODY, 100), (CLIENT, 1000), (tokens(1), 20)])
@@ -55,7 +55,7 @@ def test_tokens_together_hold_as_many_as_their_client(held: Held) -> None:
 
 
 def test_a_process_that_is_full_refuses_everybody() -> None:
-    held = Held("here", 5, lambda: NOON)
+    held = Held(5, lambda: NOON)
     with ExitStack() as stack:
         assert held_by(held, CLIENT, 5, stack) == 5
         with pytest.raises(Unavailable) as refused, held.hold(SOMEBODY):

@@ -27,7 +27,7 @@ class Routes:
 
     def __init__(self) -> None:
         self.clock = Clock(NOON)
-        self.counters = Counters("here")
+        self.counters = Counters()
         self.windows = Windows(self.counters, FIGURES)
         self.limiter = RouteLimiter(self.counters, self.windows, FIGURES, self.clock)
         self.party = SOMEBODY
@@ -114,7 +114,7 @@ async def test_no_header_is_slowapis(routes: Routes) -> None:
 
 
 def test_the_headers_of_an_answer_are_those_of_its_decision() -> None:
-    decision = Windows(Counters("here"), FIGURES).decide(SOMEBODY, NOON, job="job_1")
+    decision = Windows(Counters(), FIGURES).decide(SOMEBODY, NOON, job="job_1")
 
     assert limit_headers(decision) == [
         (b"x-ratelimit-limit", b"10"),
@@ -126,7 +126,7 @@ def test_the_headers_of_an_answer_are_those_of_its_decision() -> None:
 
 def test_the_strategy_of_limits_works_on_the_storage_unchanged() -> None:
     clock = Clock(NOON)
-    counters = Counters("here")
+    counters = Counters()
     storage = CountersStorage(counters, clock)
     strategy, item = SlidingWindowCounterRateLimiter(storage), parse("10 per 10 second")
 

@@ -27,7 +27,7 @@ CLIENT = client("client_1", FIGURES)
 
 @pytest.fixture
 def windows() -> Windows:
-    return Windows(Counters("here"), FIGURES)
+    return Windows(Counters(), FIGURES)
 
 
 def asked(windows: Windows, times: int, now: float, party: Party = SOMEBODY) -> list[bool]:
@@ -241,7 +241,7 @@ def test_a_clock_that_is_set_back_frees_nothing_and_fails_nothing(windows: Windo
 
 
 def test_a_figure_of_nothing_is_no_limit() -> None:
-    windows = Windows(Counters("here"), Figures(burst=0, job_minute=0).meant())
+    windows = Windows(Counters(), Figures(burst=0, job_minute=0).meant())
 
     assert polled(windows, 500, NOON) == 500
     assert Figures(ip_hour=0).meant().ip_hour == UNLIMITED

@@ -43,7 +43,7 @@ def lately(taken: Sequence[float], now: float) -> int:
 @given(steps)
 @unhurried
 def test_a_count_is_exact_or_off_by_at_most_what_the_window_before_held_less_one(gaps: Sequence[float]) -> None:
-    counter, taken = Counter("one", SIZE, NOON, 0), list[float]()
+    counter, taken = Counter("one", SIZE, NOON), list[float]()
     for now in times(gaps):
         if now >= counter.ends:
             counter.roll(now)
@@ -62,7 +62,7 @@ def test_a_count_is_exact_or_off_by_at_most_what_the_window_before_held_less_one
 @given(st.integers(1, 12), st.floats(0, 10, allow_nan=False), st.floats(0.01, 3, allow_nan=False))
 @unhurried
 def test_a_count_is_exact_for_a_steady_pace(number: int, phase: float, gap: float) -> None:
-    counter = Counter("one", SIZE, NOON + phase, 0)
+    counter = Counter("one", SIZE, NOON + phase)
     taken = [NOON + phase + gap * each for each in range(number)]
     for at in taken:
         if at >= counter.ends:
@@ -78,7 +78,7 @@ def test_a_count_is_exact_for_a_steady_pace(number: int, phase: float, gap: floa
 @given(steps)
 @unhurried
 def test_no_window_of_the_clock_ever_holds_more_than_the_limit(gaps: Sequence[float]) -> None:
-    windows, somebody = Windows(Counters("here"), Figures()), nobody("192.0.2.1", Figures())
+    windows, somebody = Windows(Counters(), Figures()), nobody("192.0.2.1", Figures())
 
     went_through = [now for now in times(gaps) if windows.decide(somebody, now, job="job_1").allowed]
 
@@ -92,7 +92,7 @@ def test_no_window_of_the_clock_ever_holds_more_than_the_limit(gaps: Sequence[fl
 def test_waiting_as_long_as_a_refusal_says_suffices(
     limits: Figures, gaps: Sequence[float], weights: Sequence[int]
 ) -> None:
-    counters = Counters("here")
+    counters = Counters()
     windows, somebody = Windows(counters, limits), nobody("192.0.2.1", limits)
     behind = 0.0  # the time that was spent on waiting
     for now, weight in zip(times(gaps), weights, strict=False):
@@ -108,7 +108,7 @@ def test_waiting_as_long_as_a_refusal_says_suffices(
 @given(steps)
 @unhurried
 def test_nothing_waits_longer_than_the_window_is_long(gaps: Sequence[float]) -> None:
-    windows, somebody = Windows(Counters("here"), Figures(ip_hour=10**6, job_minute=10**6)), nobody("::", Figures())
+    windows, somebody = Windows(Counters(), Figures(ip_hour=10**6, job_minute=10**6)), nobody("::", Figures())
     for now in times(gaps):
         decision = windows.decide(somebody._replace(hour=10**6), now, job="job_1")
 
