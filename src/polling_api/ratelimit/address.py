@@ -45,6 +45,13 @@ class Proxies:
         """Whether what `address` says is believed."""
         return any(address in network for network in self._networks)
 
+    def trust_peer(self, host: str | None) -> bool:
+        """Whether what the peer `host` says is believed; None or empty is a peer on a Unix socket."""
+        if not host:
+            return self.unix
+        address = _parsed(host)
+        return address is not None and self.trust(address)
+
 
 def address_of(peer: str | None, forwarded: Sequence[bytes], forwarded_for: Sequence[bytes], proxies: Proxies) -> str:
     """The address that a request counts against: an IPv4 address, an IPv6 network of 64 bits, or `unix`.
@@ -57,12 +64,9 @@ def address_of(peer: str | None, forwarded: Sequence[bytes], forwarded_for: Sequ
     """
     if not proxies or not (forwarded or forwarded_for):
         return site_of(peer)
-    first = _parsed(peer or "")
-    if first is None:
-        if peer or not proxies.unix:
-            return site_of(peer)
-    elif not proxies.trust(first):
+    if not proxies.trust_peer(peer):
         return site_of(peer)
+    first = _parsed(peer) if peer else None
     told = [_walk(first, hops, proxies) for hops in (_hops_forwarded(forwarded), _hops_plain(forwarded_for)) if hops]
     # A proxy writes one of the two headers and may pass the other on as it came. Where they differ, either may be
     # the caller's own invention: then it counts as its proxy.
