@@ -28,7 +28,9 @@ class Capacity:
         self._of_address: dict[str, int] = {}
         self._turned_away = 0
 
-    def __len__(self) -> int:
+    @property
+    def open(self) -> int:
+        """How many connections are counted."""
         return self._open
 
     @property
