@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.asked_of_postgres import count_statements, statements_asked
 from in_process.carriers import RedisCarrier
 from in_process.crowd import Poller
-from polling_api.store.engine import statements
 from running.asking import asking
 from running.jobs import quiet_job
 from running.service import Service, running_service
@@ -53,21 +52,11 @@ class Till:
         pollers = [Poller(self._service.url, self._addresses, start=number) for number in range(clients)]
         for poller in pollers:
             await poller.connect()
-        before = await self._statements(), await self._commands()
+        before = await statements_asked(self._engine), await self._commands()
         async with asyncio.timeout(LASTS + 10):
             polls = await asyncio.gather(asyncio.sleep(LASTS, 0), *(poller.poll(LASTS) for poller in pollers))
-        after = await self._statements(), await self._commands()
+        after = await statements_asked(self._engine), await self._commands()
         return Cost(after[0] - before[0], after[1] - before[1], sum(polls))
-
-    async def _statements(self) -> int:
-        async with statements(self._engine) as connection:
-            calls = await connection.scalar(
-                text(
-                    "SELECT sum(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%' "
-                    "AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
-            )
-        return int(calls or 0)
 
     async def _commands(self) -> int:
         async with self._redis.client() as redis:
@@ -81,8 +70,7 @@ OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for th
 @pytest.fixture
 async def till(postgres_url: str, engine: AsyncEngine, redis: RedisCarrier, tmp_path: Path) -> AsyncIterator[Till]:
     """A service with 50 active jobs, each known to its worker."""
-    async with statements(engine) as connection:
-        await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
+    await count_statements(engine)
     async with (
         running_service(
             postgres_url,
