@@ -126,6 +126,7 @@ REFUSALS_LOST = Counter(
 request_seconds = cache(REQUESTS.labels)
 snapshot_reads = cache(READS.labels)
 nonces = cache(NONCES.labels)
+refusals = cache(REFUSALS.labels)
 
 
 def whole() -> CollectorRegistry:

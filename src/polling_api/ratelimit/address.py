@@ -16,6 +16,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 UNIX = "unix"  # a peer on a Unix socket, and how such peers are trusted
 
 _MOST_HOPS = 16  # more are no proxies, but somebody who fills a header
+_LONGEST = 64  # characters of an address: 45, and the zone of one that is of a link alone
 _SITE_BITS = 64  # what one subscriber has of IPv6, and can change addresses in at will
 
 # RFC 7239, section 4: `token=value` divided by `;`, elements by `,`; values are tokens or quoted strings.
@@ -162,6 +163,11 @@ def _node(hop: str) -> Address | None:
 
 def _parsed(host: str) -> Address | None:
     """An address; an IPv4 one where it is only dressed as IPv6 (`::ffff:192.0.2.1`)."""
+    return None if len(host) > _LONGEST else _parsed_short(host)
+
+
+@lru_cache(maxsize=8192)  # as above, where they come through a proxy; of bounded keys, since callers write these
+def _parsed_short(host: str) -> Address | None:
     try:
         address = ip_address(host)
     except ValueError:

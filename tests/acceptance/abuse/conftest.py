@@ -30,6 +30,7 @@ SETTINGS: Final = MappingProxyType(
         "limit_held_process": str(HELD),
         "limit_upload_party": str(UPLOAD),
         "limit_upload_process": str(UPLOADS),
+        "limit_anonymous_jobs": "1000",
         "trusted_proxies": "127.0.0.1/32",
         "log_level": "info",
     }
