@@ -78,6 +78,15 @@ STRAYS = Counter(
     ("kind",),
     registry=REGISTRY,
 )
+CONNECTIONS = Gauge(
+    "polling_connections", "Connections that are open now.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+CONNECTIONS_REFUSED = Counter(
+    "polling_connections_refused",
+    "Connections for which there was no room, by whose: process, address.",
+    ("cap",),
+    registry=REGISTRY,
+)
 LIMIT_EVICTIONS = Counter(
     "polling_limit_evictions",
     "What limits and blocks had to forget for want of room: hour, minute, burst, suspects, blocks.",
@@ -117,6 +126,7 @@ REFUSALS_LOST = Counter(
 request_seconds = cache(REQUESTS.labels)
 snapshot_reads = cache(READS.labels)
 nonces = cache(NONCES.labels)
+refusals = cache(REFUSALS.labels)
 
 
 def whole() -> CollectorRegistry:

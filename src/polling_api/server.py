@@ -5,6 +5,7 @@ import gc
 import resource
 import signal
 import socket
+import sys
 from types import FrameType
 
 import structlog
@@ -13,12 +14,16 @@ from uvicorn.config import Config
 
 from polling_api.api.held import Holding
 from polling_api.app.service import create_app
-from polling_api.protocol import BoundedProtocol, Bounds
+from polling_api.protocol import Bounds, Capacity, CountedProtocol
+from polling_api.ratelimit import Proxies
 from polling_api.settings import Settings
 
 SIGINT_DRAIN = 0.5  # seconds: somebody waits at the keyboard
 STOP_MARGIN = 1.0  # seconds for what is not done when the drain is over; the supervisor kills two later
 BACKLOG = 4096  # connections that may wait to be accepted while ten thousand return at once
+UNSENT_IN_SYSTEM = 128 * 1024  # bytes: what a connection may have waiting in the system; as much is on its way
+DESCRIPTORS_KEPT = 256  # for all else: pools, Redis, and a spool file for each upload
+ON_THIS_MACHINE = ("unix", "127.0.0.0/8", "::1/128")  # a proxy beside us, or whoever runs us
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +65,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         settings: with both `database_url` and `redis_url`.
         fd: a listening socket that is inherited from the supervisor; None listens on `host` and `port`.
     """
-    raise_descriptor_limit()
+    capacity = capacity_within(settings, raise_descriptor_limit())
     # A full collection over 9,000 streams stops the loop for 2 s: collect the young often enough, the old hardly ever.
     gc.set_threshold(50_000, 20, 100)
     service = create_app(settings)
@@ -69,7 +74,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http=BoundedProtocol.bounded(Bounds(settings.head_seconds, settings.body_seconds, settings.body_rate)),
+        http=CountedProtocol.bounded(_bounds_of(settings), capacity),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -82,8 +87,44 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         timeout_graceful_shutdown=int(settings.drain_seconds + STOP_MARGIN),
     )
     # uvicorn's own `fd` takes every socket for a Unix one, which leaves Nagle's algorithm on: 40 ms for each answer.
-    inherited = None if fd is None else [socket.socket(fileno=fd)]
+    inherited = None if fd is None else [_forgetful(socket.socket(fileno=fd), settings.stalled_seconds)]
     DrainingServer(config, service.holding, settings.drain_seconds).run(inherited)
+
+
+def capacity_within(settings: Settings, descriptors: int) -> Capacity:
+    """How many connections are taken: those wanted, or those for which there are descriptors, if they are fewer.
+
+    Args:
+        settings: what is wanted.
+        descriptors: what this process may have; negative where there is no limit.
+    """
+    wanted = settings.limit_connections_process or sys.maxsize
+    most = wanted if descriptors < 0 else min(wanted, max(1, descriptors - DESCRIPTORS_KEPT))
+    if settings.limit_connections_process > most:
+        _log.warning("fewer connections are taken than wanted", most=most, wanted=wanted, descriptors=descriptors)
+    proxies = Proxies((*settings.trusted_proxies, *ON_THIS_MACHINE))
+    return Capacity(most, settings.limit_connections_address or sys.maxsize, proxies.trust_peer)
+
+
+def _bounds_of(settings: Settings) -> Bounds:
+    return Bounds(
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        body_rate=settings.body_rate,
+        stalled_seconds=settings.stalled_seconds,
+    )
+
+
+def _forgetful(listener: socket.socket, stalled_seconds: float) -> socket.socket:
+    """Have the system keep little for readers that do not read, and give up those that are gone without a word.
+
+    What it accepts inherits this. Its own buffers take megabytes otherwise, so that we would not notice; and its own
+    patience with a client that has lost its network is a quarter of an hour.
+    """
+    for name, value in (("TCP_NOTSENT_LOWAT", UNSENT_IN_SYSTEM), ("TCP_USER_TIMEOUT", int(stalled_seconds * 1000))):
+        if hasattr(socket, name) and listener.family in {socket.AF_INET, socket.AF_INET6}:
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return listener
 
 
 def raise_descriptor_limit() -> int:

@@ -67,9 +67,34 @@ class Settings(BaseSettings):
     )
     head_seconds: float = _setting(10, "s", "A request's head comes in one packet; slower ones hold sockets.", gt=0)
     body_seconds: float = _setting(
-        20, "s", "A body may be silent this long, and one second longer for each `body_rate` bytes of it.", gt=0
+        10,
+        "s",
+        "A body may be silent this long, and take one second longer than this for each `body_rate` bytes of it.",
+        gt=0,
     )
     body_rate: float = _setting(16 * 1024, "bytes/s", "Slower than any line over which batches are sent.", gt=0)
+
+    stalled_seconds: float = _setting(
+        30,
+        "s",
+        "Within this a reader takes 64 KiB of what waits for it, or all there is, or its connection is cut: two "
+        "comments of a silent stream. A stream whose reader takes nothing is given up after 30 s at the latest.",
+        gt=0,
+    )
+    limit_connections_process: int = _setting(
+        24_000,
+        "connections",
+        "Open at once in a process, idle ones too: all that it holds and some that ask. Fewer where the system gives "
+        "it fewer descriptors; 0: as many as those.",
+        ge=0,
+    )
+    limit_connections_address: int = _setting(
+        2000,
+        "connections",
+        "Open at once from one address (IPv6: one /64) in a process: twice what a client holds. Trusted proxies and "
+        "this machine itself carry many callers, and are not counted so. 0: no limit.",
+        ge=0,
+    )
 
     # Who may ask how much; 0 stands for no limit, and the headers then say a billion
     limit_ip_hour: int = _setting(

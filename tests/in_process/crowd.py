@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -134,9 +135,15 @@ class Poller:
         url: of the worker.
         addresses: of the jobs, as `links.self`.
         start: with which of them it begins.
+        caller: the address that it says it asks from, as a proxy would say it.
+
+    Attributes:
+        took: how long each answer took, in seconds.
     """
 
-    def __init__(self, url: str, addresses: Sequence[str], *, start: int = 0) -> None:
+    def __init__(self, url: str, addresses: Sequence[str], *, start: int = 0, caller: str = "") -> None:
+        self.took: list[float] = []
+        self._caller = f"X-Forwarded-For: {caller}\r\n".encode() if caller else b""
         self._url = url
         first = start % len(addresses)
         self._addresses = [*addresses[first:], *addresses[:first]]
@@ -152,6 +159,9 @@ class Poller:
 
         Returns:
             How many polls were answered.
+
+        Raises:
+            AssertionError: one was, with neither `200` nor `304`.
         """
         count = 0
         ends = time.monotonic() + seconds
@@ -164,12 +174,51 @@ class Poller:
 
     async def _poll(self, path: str) -> None:
         host = self._address.netloc
-        seen = self._seen[path]
-        self._writer.write(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path.encode(), host.encode(), seen))
+        fields = self._seen[path] + self._caller
+        began = time.perf_counter()
+        self._writer.write(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path.encode(), host.encode(), fields))
         head = await self._reader.readuntil(b"\r\n\r\n")
+        self.took.append(time.perf_counter() - began)
         etag = re.search(rb"etag: (\S+)\r\n", head)
         assert head[9:12] in {b"200", b"304"}, head
         assert etag, head
         self._seen[path] = b"If-None-Match: %s\r\n" % etag[1]
         if length := re.search(rb"content-length: (\d+)\r\n", head):
             await self._reader.readexactly(int(length[1]))
+
+
+class Guesser:
+    """A client that asks for one thing after another that is not there, each time from the next of some addresses.
+
+    Args:
+        url: of the worker.
+        callers: the addresses that it says it asks from.
+
+    Attributes:
+        told: how often each status was the answer.
+    """
+
+    def __init__(self, url: str, callers: Sequence[str]) -> None:
+        self._address = urlsplit(url)
+        self._callers = callers
+        self.told = Counter[int]()
+
+    async def ask(self, paths: Sequence[str]) -> None:
+        """Ask from each address for each of its share of the paths, one after the other."""
+        reader, writer = await asyncio.open_connection(self._address.hostname, self._address.port)
+        host = self._address.netloc
+        for number, path in enumerate(paths):
+            caller = self._callers[number % len(self._callers)]
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: {caller}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)\r\n", head)
+            assert length, head
+            await reader.readexactly(int(length[1]))
+            self.told[int(head[9:12])] += 1
+        writer.close()
+
+
+def percentile(took: Iterable[float], share: float) -> float:
+    """The time below which so large a share (0 to 1) of some times is."""
+    ordered = sorted(took)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

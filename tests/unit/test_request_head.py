@@ -4,7 +4,7 @@ from polling_api.errors import BadRequest, HeadTooLarge, TargetTooLong, TooSlow
 from polling_api.protocol.head import MOST_HEAD, MOST_TARGET, Target, check_fields, read_target
 from polling_api.protocol.reading import Bounds, Reading
 
-BOUNDS = Bounds(head_seconds=10, body_seconds=20, body_rate=1000)
+BOUNDS = Bounds(head_seconds=10, body_seconds=20, body_rate=1000, stalled_seconds=30)
 HOST = (b"host", b"a")
 
 

@@ -118,7 +118,7 @@ class RouteLimiter(Limiter):
 
 def limited(decision: Decision) -> TooMany:
     """The error that tells a refusal."""
-    metrics.REFUSALS.labels(decision.which).inc()
+    metrics.refusals(decision.which).inc()
     return TooMany(
         f"More than {decision.limit} requests in {_LENGTHS.get(decision.which, decision.which)}.",
         retry_after=decision.retry_after,
@@ -127,7 +127,7 @@ def limited(decision: Decision) -> TooMany:
 
 def blocked(seconds: int) -> TooMany:
     """The error that tells a block that lasts so many more seconds."""
-    metrics.REFUSALS.labels("block").inc()
+    metrics.refusals("block").inc()
     return TooMany("Too many unknown ids or wrong signatures came from you.", code="blocked", retry_after=seconds)
 
 

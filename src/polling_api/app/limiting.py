@@ -3,6 +3,7 @@
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,6 +29,8 @@ from polling_api.ratelimit import (
 from polling_api.settings import Settings
 from polling_api.store import clients
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limiting:
@@ -42,10 +45,11 @@ class Limiting:
     seen_proxy: SeenProxy
     reconciler: Reconciler
     guard: Guard
+    clock: Clock
 
     def limiter(self) -> RouteLimiter:
         """What declares the limits of one router's ordinary routes: slowapi tells routes apart by their names alone."""
-        return RouteLimiter(self.counters, self.windows, self.figures, time.time)
+        return RouteLimiter(self.counters, self.windows, self.figures, self.clock)
 
     async def together(self) -> None:
         """Whether counts are shared.
@@ -58,15 +62,20 @@ class Limiting:
 
     def warnings(self) -> list[str]:
         """What an operator should know of how callers are told apart."""
-        proxy = self.seen_proxy.found(time.time())
+        proxy = self.seen_proxy.found(self.clock())
         if proxy is None:
             return []
         seems = f"Nearly all requests come from {proxy} and say that it forwards them: all its callers count as one. "
         return [seems + "Name it in POLLING_TRUSTED_PROXIES if it is a proxy of yours."]
 
 
-def limiting(settings: Settings, engine: AsyncEngine) -> Limiting:
+def limiting(settings: Settings, engine: AsyncEngine, clock: Clock = time.time) -> Limiting:
     """Make the parts; nothing is connected before they run.
+
+    Args:
+        settings: the figures, and where Redis is.
+        engine: where clients' own figures are.
+        clock: gives epoch seconds.
 
     Raises:
         ValueError: the address of Redis is missing, or a trusted proxy is no network.
@@ -75,7 +84,7 @@ def limiting(settings: Settings, engine: AsyncEngine) -> Limiting:
     figures = figures_of(settings).meant()
     counters = Counters()
     windows = Windows(counters, figures)
-    held = Held(figures.held_process, time.time)
+    held = Held(figures.held_process, clock)
     blocks = Blocks(first=settings.block_seconds)
     suspects = Suspects(process, blocks, enough=settings.block_after)
     seen_proxy, own_figures = SeenProxy(), OwnFigures(partial(clients.own_hours, engine))
@@ -88,7 +97,7 @@ def limiting(settings: Settings, engine: AsyncEngine) -> Limiting:
         uploads=Uploads(settings.limit_upload_party or sys.maxsize, settings.limit_upload_process or sys.maxsize),
         own_figures=own_figures,
         seen_proxy=seen_proxy,
-        reconciler=Reconciler(exchange, [suspects, held, counters], blocks, time.time),
+        reconciler=Reconciler(exchange, [suspects, held, counters], blocks, clock),
         guard=Guard(
             figures=figures,
             proxies=Proxies(settings.trusted_proxies),
@@ -97,7 +106,9 @@ def limiting(settings: Settings, engine: AsyncEngine) -> Limiting:
             suspects=suspects,
             seen_proxy=seen_proxy,
             own_hour=own_figures.hour,
+            clock=clock,
         ),
+        clock=clock,
     )
 
 

@@ -81,12 +81,28 @@ async def _all_blocks(exchange: "Exchange") -> "list[Block]":
 def _reach(work: "Callable[[Exchange], Awaitable[Answer]]") -> Answer:
     """Do some work on what the processes share; what keeps it from being done ends the command with a sentence."""
     settings = read_settings()
-    if settings.redis_url is None:
-        fail("Blocks are shared over Redis: set POLLING_REDIS_URL to the one that the service uses.")
+    url = _address_of_redis(settings)
     try:
-        return asyncio.run(_working(settings, settings.redis_url.get_secret_value(), work))
+        return asyncio.run(_working(settings, url, work))
     except ConnectionError as error:
         fail(f"Redis does not answer: {error}", 1)
+
+
+def _address_of_redis(settings: "Settings") -> str:
+    """That of the settings, or of the embedded one that a service runs on the data folder."""
+    from polling_api.embedded import running_redis
+
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    folder = settings.data_dir.absolute()
+    url = running_redis(folder / "redis")
+    if url is None:
+        fail(
+            f"No Redis runs on the data folder {folder}, and blocks are nowhere else: they end with it. Run this "
+            "beside the service, in its folder or with its POLLING_DATA_DIR; or set POLLING_REDIS_URL to its own.",
+            1,
+        )
+    return url
 
 
 async def _working(settings: "Settings", url: str, work: "Callable[[Exchange], Awaitable[Answer]]") -> Answer:

@@ -13,6 +13,7 @@ from polling_api.embedded.server import Recipe, Server
 _READY_WITHIN = 20.0  # seconds; some 20 ms on an idle machine
 _ANSWER_WITHIN = 1.0  # seconds for one answer
 _ENDING = (("SIGTERM", 1.0),)
+_SOCKET = "socket"  # the file in the folder that says where the socket is, which is somewhere else
 
 
 def start_redis(folder: Path) -> Server:
@@ -22,7 +23,7 @@ def start_redis(folder: Path) -> Server:
     from which the least used goes first.
 
     Args:
-        folder: for its log.
+        folder: for its log, and for whoever looks for it there with `running_redis`.
 
     Returns:
         The server, answering.
@@ -51,7 +52,7 @@ def start_redis(folder: Path) -> Server:
         "maxclients": "1000",
         "loglevel": "warning",
     }
-    return Server(
+    server = Server(
         Recipe(
             name="Redis",
             url=f"unix://{path}",
@@ -64,6 +65,19 @@ def start_redis(folder: Path) -> Server:
             ready_within=_READY_WITHIN,
         )
     )
+    (folder / _SOCKET).write_text(str(path))
+    return server
+
+
+def running_redis(folder: Path) -> str | None:
+    """The address of the Redis that another process runs on a folder; None where none answers now."""
+    try:
+        path = Path((folder / _SOCKET).read_text())
+        # What a killed run said of itself stays behind, and in /tmp anybody may have taken its socket's place.
+        ours = path.stat().st_uid == folder.stat().st_uid
+    except OSError:
+        return None
+    return f"unix://{path}" if ours and _answers(path) else None
 
 
 def _program() -> str:

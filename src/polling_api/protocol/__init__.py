@@ -1,6 +1,7 @@
-"""HTTP/1.1 where uvicorn leaves it open: what a request's head must be, and how long a request may take to come."""
+"""HTTP/1.1 where uvicorn leaves it open: what a request may be, its time and its reader's, how many connections."""
 
-from polling_api.protocol.connection import BoundedProtocol
+from polling_api.protocol.capacity import Capacity
+from polling_api.protocol.counted import CountedProtocol
 from polling_api.protocol.reading import Bounds
 
-__all__ = ["BoundedProtocol", "Bounds"]
+__all__ = ["Bounds", "Capacity", "CountedProtocol"]

@@ -11,18 +11,19 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from polling_api.errors import BadRequest, PollingError
+from polling_api.errors import BadRequest, PollingError, TooSlow, Unavailable
 from polling_api.protocol.cycle import Cycle
 from polling_api.protocol.head import Framing, Target, check_fields, check_host, check_version, read_target, unreadable
 from polling_api.protocol.reading import Bounds, Reading, Stage
 from polling_api.protocol.refusing import refusing
 
 LINGER_SECONDS = 10.0  # for a client that still sends to read its refusal; what comes meanwhile is thrown away
+LINGER_OF_THE_LATE = 3.0  # for one that had its time already, or for which there is no room
 MOST_PIPELINED = 128  # requests that wait for the answers before them; each is kept whole
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection. `bounded` makes the class that uvicorn is given."""
+    """A connection, as far as what comes on it is concerned; `CountedProtocol` has the rest."""
 
     bounds: Bounds
 
@@ -31,15 +32,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reading = Reading(self.bounds)
         self._limit: asyncio.TimerHandle | None = None
         self._deaf = False  # nothing more is read
+        self._lingers = LINGER_SECONDS
         self._left = False  # the client has closed its side
         self._running: Cycle | None = None
         self._ignored_upgrade = b""  # the body's framing, where the parser took what follows for another protocol
         self._host: bytes | None = None  # the last that was in order: a connection has one, mostly
-
-    @classmethod
-    def bounded(cls, bounds: Bounds) -> "type[BoundedProtocol]":
-        """The protocol with these bounds."""
-        return type(cls.__name__, (cls,), {"bounds": bounds})
 
     # Called by the transport
 
@@ -72,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         while data and not self._deaf:
             self._reading.feed(len(data))
             data = self._parse(data)
+        self._reading.heard = self.loop.time()
         if not self._deaf and self._reading.stage is not Stage.IDLE:
             self._expect_the_rest()
 
@@ -151,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         super().on_response_complete()
         if self._left and not self._busy:
-            self.transport.close()
+            self._hang_up()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cast("Cycle", cycle)
@@ -242,6 +240,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer what cannot be read, in its turn, and read no more."""
         self._deaf = True
         self._unset_limit()
+        if isinstance(error, TooSlow | Unavailable):
+            self._lingers = LINGER_OF_THE_LATE
         if self._reading.stage is Stage.BODY:
             cast("Cycle", self.cycle).fail(error)
             return
@@ -262,7 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limit = None
         now = self.loop.time()
         if self._reading.stage is Stage.IDLE:
-            self.transport.close()
+            self._hang_up()
         elif self.flow.read_paused:  # it is us who are slow
             self._set_limit()
         elif (left := self._reading.left(now)) > 0:
@@ -278,10 +278,13 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._limit = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._limit = self.loop.call_later(self._lingers, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self.transport.close()
 
     def _set_limit(self) -> None:
-        self._reading.since = now = self.loop.time()
+        self._reading.since = self._reading.heard = now = self.loop.time()
         self._limit = self.loop.call_at(now + self._reading.left(now), self._overdue)
 
     def _unset_limit(self) -> None:

@@ -1,6 +1,6 @@
 """One request and its answer, for clients that end early: half-way through a body, or before the answer."""
 
-from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from polling_api.errors import PollingError
@@ -27,6 +27,15 @@ class Cycle(RequestResponseCycle):
         """The connection is gone."""
         self.disconnected = True
         self.message_event.set()
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Run the application; an answer that it gave up because nobody reads it ends with its connection.
+
+        To close would wait until what was written is read.
+        """
+        await super().run_asgi(app)
+        if self.flow.write_paused and not self.response_complete:
+            self.transport.abort()
 
     async def receive(self) -> ASGIReceiveEvent:
         """What has come of the body, or that the client has gone away (ASGI).

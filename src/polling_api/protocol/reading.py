@@ -11,17 +11,20 @@ MOST_AROUND_A_BYTE = 8
 
 
 class Bounds(NamedTuple):
-    """How long a request may take to come.
+    """How long a request may take to come, and an answer to be read.
 
     Attributes:
         head_seconds: for the head, or for a new connection's first byte.
-        body_seconds: for the body, to which each `body_rate` bytes that came add a second.
+        body_seconds: for the body, to which each `body_rate` bytes that came add a second; and for each silence in it,
+            to which nothing adds.
         body_rate: bytes a second.
+        stalled_seconds: for a reader to take 64 KiB of what waits for it, or all there is.
     """
 
     head_seconds: float
     body_seconds: float
     body_rate: float
+    stalled_seconds: float
 
 
 class Stage(Enum):
@@ -40,13 +43,14 @@ class Reading:
         bounds: how long it may take.
     """
 
-    __slots__ = ("_body", "_bounds", "_fed", "_first", "alone", "since", "stage")
+    __slots__ = ("_body", "_bounds", "_fed", "_first", "alone", "heard", "since", "stage")
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self.stage = Stage.IDLE
         self.alone = False  # whether what was fed last began with it
         self.since = 0.0  # when we began to wait for the rest, on the event loop's clock
+        self.heard = 0.0  # when anything came last, on the same clock
         self._fed = 0  # bytes, the body's excepted
         self._first = 0  # bytes that came with a request's first one
         self._body = 0  # bytes
@@ -84,7 +88,8 @@ class Reading:
     def left(self, now: float) -> float:
         """How many seconds there are for the rest, as things stand."""
         if self.stage is Stage.BODY:
-            return self.since + self._bounds.body_seconds + self._body / self._bounds.body_rate - now
+            credit = self._body / self._bounds.body_rate
+            return min(self.since + credit, self.heard) + self._bounds.body_seconds - now
         return self.since + self._bounds.head_seconds - now
 
     def lateness(self) -> TooSlow:

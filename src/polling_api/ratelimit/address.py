@@ -16,6 +16,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 UNIX = "unix"  # a peer on a Unix socket, and how such peers are trusted
 
 _MOST_HOPS = 16  # more are no proxies, but somebody who fills a header
+_LONGEST = 64  # characters of an address: 45, and the zone of one that is of a link alone
 _SITE_BITS = 64  # what one subscriber has of IPv6, and can change addresses in at will
 
 # RFC 7239, section 4: `token=value` divided by `;`, elements by `,`; values are tokens or quoted strings.
@@ -45,6 +46,13 @@ class Proxies:
         """Whether what `address` says is believed."""
         return any(address in network for network in self._networks)
 
+    def trust_peer(self, host: str | None) -> bool:
+        """Whether what the peer `host` says is believed; None or empty is a peer on a Unix socket."""
+        if not host:
+            return self.unix
+        address = _parsed(host)
+        return address is not None and self.trust(address)
+
 
 def address_of(peer: str | None, forwarded: Sequence[bytes], forwarded_for: Sequence[bytes], proxies: Proxies) -> str:
     """The address that a request counts against: an IPv4 address, an IPv6 network of 64 bits, or `unix`.
@@ -57,12 +65,9 @@ def address_of(peer: str | None, forwarded: Sequence[bytes], forwarded_for: Sequ
     """
     if not proxies or not (forwarded or forwarded_for):
         return site_of(peer)
-    first = _parsed(peer or "")
-    if first is None:
-        if peer or not proxies.unix:
-            return site_of(peer)
-    elif not proxies.trust(first):
+    if not proxies.trust_peer(peer):
         return site_of(peer)
+    first = _parsed(peer) if peer else None
     told = [_walk(first, hops, proxies) for hops in (_hops_forwarded(forwarded), _hops_plain(forwarded_for)) if hops]
     # A proxy writes one of the two headers and may pass the other on as it came. Where they differ, either may be
     # the caller's own invention: then it counts as its proxy.
@@ -158,6 +163,11 @@ def _node(hop: str) -> Address | None:
 
 def _parsed(host: str) -> Address | None:
     """An address; an IPv4 one where it is only dressed as IPv6 (`::ffff:192.0.2.1`)."""
+    return None if len(host) > _LONGEST else _parsed_short(host)
+
+
+@lru_cache(maxsize=8192)  # as above, where they come through a proxy; of bounded keys, since callers write these
+def _parsed_short(host: str) -> Address | None:
     try:
         address = ip_address(host)
     except ValueError:

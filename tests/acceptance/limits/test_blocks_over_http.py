@@ -1,10 +1,5 @@
 """Contract: who is shut out, for how long, and who is not."""
 
-import asyncio
-import os
-import sys
-from collections.abc import Sequence
-
 import httpx
 import pytest
 from tests.acceptance.limits.conftest import BLOCKED_FOR, WRONGS
@@ -13,6 +8,7 @@ from polling_api.domain.job import new_job_id
 from polling_api.embedded import Server
 from running.events import open_events
 from running.jobs import SET, SIGNED_SET, Job, quiet_job, read
+from running.operator import operator
 from running.signing import Credentials, new_client
 from running.visitors import ANYWHERE, code_of, new_address, until_code, visitor
 
@@ -132,34 +128,16 @@ async def test_streams_that_are_open_live_on(here: str, somebody: httpx.AsyncCli
 
 
 async def test_the_operator_sees_blocks_and_lifts_them(here: str, limited_redis: Server) -> None:
-    address = new_address()
+    address, redis = new_address(), {"redis_url": limited_redis.url}
     async with visitor(here, address) as guesser:
         for _ in range(4):  # so that it lasts for longer than this test
             await until_code(guesser, ANYWHERE, "not_found")
             await guess(guesser)
-        listed = await operator(limited_redis, "list")
-        lifted = await operator(limited_redis, "lift", f"ip:{address}")
+        listed = await operator("blocks", "list", settings=redis)
+        lifted = await operator("blocks", "lift", f"ip:{address}", settings=redis)
         await until_code(guesser, ANYWHERE, "not_found")
-        again = await operator(limited_redis, "list")
+        again = await operator("blocks", "list", settings=redis)
 
     assert f"ip:{address}" in listed
     assert "let in again" in lifted
     assert f"ip:{address}" not in again
-
-
-async def operator(redis: Server, *arguments: str) -> str:
-    """What `polling-api blocks` prints."""
-    told = await command(["blocks", *arguments], {"POLLING_REDIS_URL": redis.url, "COLUMNS": "200"})
-    return told.decode()
-
-
-async def command(arguments: Sequence[str], settings: dict[str, str]) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "polling_api", *arguments),
-        env={**os.environ, **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    told, complaint = await process.communicate()
-    assert process.returncode == 0, complaint
-    return told

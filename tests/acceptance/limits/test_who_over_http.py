@@ -4,13 +4,10 @@ import asyncio
 
 import httpx
 import pytest
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import create_async_engine
 from tests.acceptance.limits.conftest import BURST, CLIENT_HELD, CLIENT_HOUR, HOUR, MINUTE
 
-from polling_api.domain.audit import OPERATOR, Entry
-from polling_api.store import clients
-from polling_api.store.engine import driver_url
+from running.operator import operator
+from running.planted import MASTER_KEY
 from running.signing import Credentials
 from running.visitors import ANYWHERE, ASK_EVERY, left, new_address, visitor
 
@@ -18,11 +15,10 @@ WHOAMI = "/api/v1/whoami"
 OWN_HOUR = 1000
 
 
-async def give(database_url: str, client_id: str, hour: int | None) -> None:
-    """What `polling-api clients limit` does."""
-    engine = create_async_engine(driver_url(database_url), poolclass=NullPool)
-    entry = Entry(client_id=client_id, actor=OPERATOR, action="client.limit")
-    await clients.set_hour(engine, client_id, hour, entry=entry)
+async def give(database_url: str, client_id: str, *figure: str) -> None:
+    """Have the operator give a client a figure, while the service runs."""
+    there = {"database_url": database_url, "master_keys": MASTER_KEY}
+    await operator("clients", "limit", client_id, *figure, settings=there)
 
 
 async def until_figure_of(client: httpx.AsyncClient, hour: int) -> httpx.Response:
@@ -40,9 +36,9 @@ async def test_a_client_has_a_figure_of_its_own_from_one_moment_to_the_next(
     limited_database_url: str, signer: httpx.AsyncClient, credentials: Credentials
 ) -> None:
     usual = await signer.get(WHOAMI)
-    await give(limited_database_url, credentials.client_id, OWN_HOUR)
+    await give(limited_database_url, credentials.client_id, "--hour", str(OWN_HOUR))
     own = await until_figure_of(signer, OWN_HOUR)
-    await give(limited_database_url, credentials.client_id, None)
+    await give(limited_database_url, credentials.client_id, "--usual")
     back = await until_figure_of(signer, CLIENT_HOUR)
 
     figures = {"hour": CLIENT_HOUR, "minute": MINUTE, "burst": BURST, "held": CLIENT_HELD}

@@ -1,6 +1,7 @@
 """A real server with the protocol under test, over an application that says what it was asked."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,12 +13,13 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from polling_api.errors import PollingError
-from polling_api.protocol import BoundedProtocol, Bounds
+from polling_api.protocol import Bounds, Capacity, CountedProtocol
 from polling_api.protocol.refusing import refusing
 
 # Short enough for a test to see them pass, and long enough for a busy machine to stay below.
-QUICK = Bounds(head_seconds=0.5, body_seconds=0.5, body_rate=64 * 1024)
-PATIENT = Bounds(head_seconds=30, body_seconds=30, body_rate=1)
+QUICK = Bounds(head_seconds=0.5, body_seconds=0.5, body_rate=64 * 1024, stalled_seconds=0.5)
+PATIENT = Bounds(head_seconds=30, body_seconds=30, body_rate=1, stalled_seconds=30)
+MANY = 10_000  # connections: more than any test here opens
 
 
 class Echo:
@@ -75,14 +77,27 @@ async def _tell(scope: Scope, body: bytes, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(echo: Echo, bounds: Bounds, *, keep_alive: int = 60) -> AsyncGenerator[int]:
-    """The port of a server, for as long as the block runs; `keep_alive` is in seconds."""
+async def serving(
+    echo: Echo, bounds: Bounds, *, keep_alive: int = 60, capacity: Capacity | None = None, in_system: int = 0
+) -> AsyncGenerator[int]:
+    """The port of a server, for as long as the block runs.
+
+    Args:
+        echo: the application.
+        bounds: how long requests and readers may take.
+        keep_alive: seconds for which a connection may be idle between requests.
+        capacity: how many connections there may be; plenty where it is not given.
+        in_system: bytes that the system keeps for a reader, where that matters.
+    """
     # Starlette's types and uvicorn's are the same under other names.
     application: Any = echo
     config = Config(application, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive)
-    protocol, state = BoundedProtocol.bounded(bounds), ServerState()
+    room = Capacity(MANY, MANY, lambda _: False) if capacity is None else capacity
+    protocol, state = CountedProtocol.bounded(bounds, room), ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
+    if in_system:
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, in_system)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -168,5 +168,5 @@ def _said_and_asked(count: int) -> tuple[list[str], list[str]]:
 
 
 async def _commands(redis: "Redis") -> int:
-    counts = await redis.info("commandstats")
+    counts = await redis.info("commandstats")  # pyright: ignore[reportUnknownMemberType] - redis-py's own
     return sum(count["calls"] for name, count in counts.items() if name != "cmdstat_info")

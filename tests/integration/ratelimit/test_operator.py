@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -58,7 +59,10 @@ async def test_who_is_not_blocked_cannot_be_lifted(node: Node, command: Command)
     assert result.exit_code == 1
 
 
-def test_without_an_address_of_redis_the_command_says_what_to_set() -> None:
-    result = CliRunner().invoke(app, ["blocks", "list"], env={"POLLING_REDIS_URL": None})
+def test_without_a_redis_the_command_says_what_to_set(tmp_path: Path) -> None:
+    elsewhere = {"POLLING_REDIS_URL": None, "POLLING_DATA_DIR": str(tmp_path)}
 
-    assert result.exit_code == 2
+    result = CliRunner().invoke(app, ["blocks", "list"], env=elsewhere)
+
+    assert result.exit_code == 1
+    assert "POLLING_REDIS_URL" in result.output

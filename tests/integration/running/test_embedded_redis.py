@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from tests.integration.running.commands import gone, until
 
-from polling_api.embedded import EmbeddedError, Server, start_redis
+from polling_api.embedded import EmbeddedError, Server, running_redis, start_redis
 
 HOLDER = """
 import sys, time
@@ -72,6 +72,21 @@ def test_one_that_died_is_started_again_at_the_same_address(folder: Path) -> Non
     server.stop()
 
     assert answer == [True]
+
+
+def test_it_is_found_by_its_folder_while_it_runs(folder: Path) -> None:
+    before = running_redis(folder)
+    server = start_redis(folder)
+    found = running_redis(folder)
+    os.kill(server.pid, signal.SIGKILL)
+    assert until(lambda: not server.alive, 10)
+    killed = running_redis(folder)
+    server.restart()
+    again = running_redis(folder)
+    server.stop()
+
+    assert (found, again) == (server.url, server.url)
+    assert (before, killed, running_redis(folder)) == (None, None, None)
 
 
 def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:

@@ -7,12 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.asked_of_postgres import count_statements, statements_asked
 from in_process.carriers import RedisCarrier
 from in_process.crowd import Poller
-from polling_api.store.engine import statements
 from running.asking import asking
 from running.jobs import quiet_job
 from running.service import Service, running_service
@@ -67,10 +66,10 @@ class Till:
         pollers = [Poller(self._service.url, self._addresses, start=number) for number in range(clients)]
         for poller in pollers:
             await poller.connect()
-        before = await self._statements(), await self._commands()
+        before = await statements_asked(self._engine), await self._commands()
         async with asyncio.timeout(LASTS + 10):
             polls = await asyncio.gather(asyncio.sleep(LASTS, 0), *(poller.poll(LASTS) for poller in pollers))
-        after = await self._statements(), await self._commands()
+        after = await statements_asked(self._engine), await self._commands()
         return Cost(after[0] - before[0], after[1] - before[1], sum(polls))
 
     async def settle(self) -> None:
@@ -79,23 +78,13 @@ class Till:
         Raises:
             AssertionError: that is not so within 30 s; with the statements of each second.
         """
-        counted = [await self._statements()]
+        counted = [await statements_asked(self._engine)]
         calm = 0
         while calm < CALM_FOR:
             assert len(counted) <= CALM_WITHIN, f"statements of each second: {[b - a for a, b in pairwise(counted)]}"
             await asyncio.sleep(1)
-            counted.append(await self._statements())
+            counted.append(await statements_asked(self._engine))
             calm = calm + 1 if counted[-1] - counted[-2] <= CALM else 0
-
-    async def _statements(self) -> int:
-        async with statements(self._engine) as connection:
-            calls = await connection.scalar(
-                text(
-                    "SELECT sum(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%' "
-                    "AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
-            )
-        return int(calls or 0)
 
     async def _commands(self) -> int:
         async with self._redis.client() as redis:
@@ -109,8 +98,7 @@ OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for th
 @pytest.fixture
 async def till(postgres_url: str, engine: AsyncEngine, redis: RedisCarrier, tmp_path: Path) -> AsyncIterator[Till]:
     """A service with 50 active jobs, each known to its worker."""
-    async with statements(engine) as connection:
-        await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
+    await count_statements(engine)
     async with (
         running_service(
             postgres_url,

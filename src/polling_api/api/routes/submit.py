@@ -1,6 +1,7 @@
 """`POST` of a batch: read, checked, stored in one transaction, told, and perhaps waited for."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,7 @@ from polling_api.errors import BadRequest, Refused, TooMany, Unavailable, Unsupp
 from polling_api.ratelimit import Uploads
 from polling_api.ratelimit.uploads import Upload
 from polling_api.representation import Form, Headers, Snapshot
+from polling_api.resilience.turns import Turns
 from polling_api.store.idempotency import Once
 from polling_api.store.jobs import Created, NewJob, NewRequest
 from polling_api.store.unfinished import Share
@@ -88,6 +90,7 @@ class SubmitEndpoint:
         self._most_unfinished = most_unfinished
         self._keys_keep = keys_keep
         self._max_wait = max_wait
+        self._turns = Turns()
 
     async def __call__(self, request: Request) -> Response:
         """Serve one request; a refused one leaves nothing behind."""
@@ -109,9 +112,9 @@ class SubmitEndpoint:
         ):
             once = key and Once(client_id or "", key, fingerprint.value(), self._keys_keep)
             requests = (NewRequest(*one) for one in draft.requests())
-            created = await self._create(
-                self._new_job(draft, client_id, request.scope[ADDRESS]), requests, once=once or None
-            )
+            new = self._new_job(draft, client_id, request.scope[ADDRESS])
+            async with self._turn_of(new):
+                created = await self._create(new, requests, once=once or None)
         # Also of a job that was stored before: the first submit may have died before it told anybody.
         await self._publish([created.job])
         return _Submitted(self, created, wait)
@@ -149,6 +152,11 @@ class SubmitEndpoint:
         finally:
             held.end()
             self._watch.unfollow(topic, held)
+
+    def _turn_of(self, new: NewJob) -> AbstractAsyncContextManager[None]:
+        # Who counts an address's jobs waits for whoever stores one for it, and would hold a connection meanwhile: a
+        # few submits at once from one address would keep all others from the database.
+        return nullcontext() if new.share is None else self._turns.of(new.share.submitter)
 
     def _wait_of(self, scope: Scope) -> int | None:
         asked = queried_wait(query(scope).get("wait", []))

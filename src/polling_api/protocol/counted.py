@@ -1,0 +1,86 @@
+"""One connection among many: counted, turned away where there is no room, and cut where its reader takes nothing."""
+
+import asyncio
+from typing import Any
+
+from polling_api.errors import Unavailable
+from polling_api.protocol.capacity import Capacity
+from polling_api.protocol.connection import BoundedProtocol
+from polling_api.protocol.reading import Bounds
+from polling_api.protocol.unsent import Unsent
+
+
+class CountedProtocol(BoundedProtocol):
+    """A connection. `bounded` makes the class that uvicorn is given."""
+
+    capacity: Capacity
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._counted_for: str | None = None
+        self._turned_away = False
+        self._unsent: Unsent | None = None
+
+    @classmethod
+    def bounded(cls, bounds: Bounds, capacity: Capacity) -> "type[CountedProtocol]":
+        """The protocol with these bounds, all of whose connections share `capacity`."""
+        return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, or tell the client that there is no room for it, and cut it where that is told to many already."""
+        super().connection_made(transport)
+        try:
+            self._counted_for = self.capacity.enter(self.client[0] if self.client else None)
+        except Unavailable as refusal:
+            self._turned_away = self.capacity.turn_away()
+            if self._turned_away:
+                self._refuse(refusal)
+            else:
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room."""
+        if self._unsent is not None:
+            self._unsent.end()
+            self._unsent = None
+        if self._counted_for is not None:
+            self.capacity.leave(self._counted_for)
+            self._counted_for = None
+        if self._turned_away:
+            self.capacity.turned_away()
+            self._turned_away = False
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More waits for the reader than is kept for one."""
+        super().pause_writing()
+        self._see_it_taken()
+
+    def resume_writing(self) -> None:
+        """The reader has taken most of it."""
+        super().resume_writing()
+        if self._unsent is not None and not self.transport.is_closing():
+            self._unsent.end()
+            self._unsent = None
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or close, which waits for the reader too."""
+        super().on_response_complete()
+        self._see_it_closed()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close; no request came for a while."""
+        super().timeout_keep_alive_handler()
+        self._see_it_closed()
+
+    def _hang_up(self) -> None:
+        super()._hang_up()
+        self._see_it_closed()
+
+    def _see_it_closed(self) -> None:
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._see_it_taken()
+
+    def _see_it_taken(self) -> None:
+        if self._unsent is None:
+            self._unsent = Unsent(self.transport, self.bounds.stalled_seconds, self.loop)
