@@ -21,6 +21,7 @@ LINES = {"Content-Type": "application/x-ndjson"}
 OF_A_SET = {
     "": {"post"},
     "/events": {"get", "head"},
+    "/batch-get": {"post"},
     "/{job_id}": {"get", "head", "delete"},
     "/{job_id}/cancel": {"post"},
     "/{job_id}/history": {"get", "head"},
@@ -168,7 +169,8 @@ def test_a_job_that_was_submitted_leads_to_all_that_can_be_done_with_it(document
     takers = {
         operation["operationId"]
         for path, method, operation in operations(document)
-        if path.startswith(f"{SET}/") and method != "head"
+        # A link can fill in a parameter; the ids of a batch-get are in its body.
+        if path.startswith(f"{SET}/") and method != "head" and not path.endswith("/batch-get")
     }
 
     assert targets == takers

@@ -11,6 +11,7 @@ from polling_api.api.guard import GuardedDoor
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.audit import AuditEndpoint
+from polling_api.api.routes.batch_get import BatchGetEndpoint
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -96,6 +97,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         status=StatusEndpoint(door, guard, ownership, watch, core.holding, form, settings.max_wait),
         events=EventsEndpoint(door, guard, ownership, watch, core.streams, form),
         many_events=ManyEventsEndpoint(door, guard, ownership, watch, core.streams, form, core.cursors, all_jobs),
+        batch_get=BatchGetEndpoint(ownership, watch, core.holding, form, settings.max_wait),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
         results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
         cancel=CancelEndpoint(

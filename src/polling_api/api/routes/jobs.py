@@ -2,17 +2,19 @@
 
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
+from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
+from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
@@ -52,6 +54,7 @@ class JobsEndpoints(NamedTuple):
     status: StatusEndpoint
     events: EventsEndpoint
     many_events: ManyEventsEndpoint
+    batch_get: BatchGetEndpoint
     history: HistoryEndpoint
     results: ResultsEndpoint
     cancel: CancelEndpoint
@@ -131,6 +134,7 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteL
     router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit, limiter)
     _add_hot_reads(router, endpoints, door)
+    _add_batch_get(router, endpoints.batch_get, limiter)
     _add_pages(router, endpoints, limiter)
     _add_endings(router, endpoints, limiter)
     return router
@@ -191,6 +195,27 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
         response_class=EventSourceResponse,
         route_class_override=hot,
     )
+
+
+def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: RouteLimiter) -> None:
+    @router.post(
+        "/batch-get",
+        response_model=BatchGetListDocument,
+        responses=documents.BATCH_GET,
+        openapi_extra=documents.BATCH_GET_BODY,
+        summary="Read many jobs, or wait for them",
+    )
+    @limiter.hourly(weight)
+    async def read_jobs(  # pyright: ignore[reportUnusedFunction]
+        request: Request,  # noqa: ARG001 - slowapi looks for it
+        asked: Annotated[BatchGetDocument, Depends(asked_for)],
+    ) -> Response:
+        """The present state of up to 100 jobs, each with `304` in its place if it is as your `etag` says.
+
+        With a wait it is one long poll for all of them: answered 25 ms after the first news, with what came until then,
+        or when the time is over. It counts as one request for each 20 jobs begun.
+        """
+        return batch_get(asked)
 
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
