@@ -136,7 +136,21 @@ HISTORY: Responses = {
     **problems("bad_cursor", "job_not_found", "invalid_request", "unavailable", "internal"),
 }
 RESULTS: Responses = {
-    200: described("A page of results.", "Link", "Cache-Control", "Vary"),
+    200: described(
+        "A page of results; or all of them, a result a line.",
+        "Link",
+        "ETag",
+        "Cache-Control",
+        "Vary",
+        content={
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"index":0,"custom_id":"film-1","outcome":"completed","response":{…},"error":null}\n'
+                '{"object":"results.end","count":1}\n',
+            }
+        },
+    ),
+    304: described("The caller has them already.", "ETag", "Cache-Control", "Vary"),
     **problems("job_not_found", "results_not_ready", "results_expired", "invalid_request", "unavailable", "internal"),
 }
 

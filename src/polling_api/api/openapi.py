@@ -137,7 +137,7 @@ def _refused_by(route: BaseRoute, method: str) -> tuple[str, ...]:
     if not isinstance(route, CheckedRoute):
         return of_origin
     of_door = route.door.refuses if route.door else ()
-    of_accept = () if route.made is None else ("not_acceptable",)
+    of_accept = () if not route.made else ("not_acceptable",)
     of_body = () if isinstance(route, HotRoute) else ("unsupported_media_type",)
     return (*of_origin, *of_door, *of_accept, *of_body)
 

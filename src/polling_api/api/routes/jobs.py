@@ -20,10 +20,11 @@ from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.history import HistoryEndpoint
 from polling_api.api.routes.many_events import ManyEventsEndpoint
-from polling_api.api.routes.results import ResultsEndpoint
+from polling_api.api.routes.results import Asked, ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
 from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
 
@@ -45,6 +46,7 @@ AccessToken = Annotated[
     Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
 
 
 class JobsEndpoints(NamedTuple):
@@ -248,10 +250,17 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         request: Request,
         job_id: JobId,
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
-        limit: Limit = 100,
+        limit: PageLimit = 100,
+        outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
+        if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
     ) -> Response:
-        """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(request.scope, job_id, after, limit)
+        """What became of each request, in the order of submission, once the job has ended.
+
+        As `application/x-ndjson` all of it comes in one answer, a result a line, whatever `limit` says. Its last line
+        is `{"object":"results.end","count":…}`; without that it was cut, and `after` with the last index you have
+        brings the rest.
+        """
+        return await endpoints.results(request.scope, job_id, Asked(after, limit, outcome))
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
