@@ -12,6 +12,7 @@ import orjson
 from sse_starlette import ServerSentEvent
 
 from polling_api.domain.audit import Recorded
+from polling_api.domain.fields import Fields, picked
 from polling_api.domain.job import Job, Progress
 from polling_api.domain.validators import entity_tag
 
@@ -21,14 +22,20 @@ JSON_TYPE = "application/json"
 FRESH_WHILE_ACTIVE = 30  # seconds a private cache may keep a state that still changes
 FRESH_WHEN_TERMINAL = 86_400  # seconds for one that never does
 
+MOST_FORMS = 16  # kept of one version, some 2 KiB each; far more than there are forms with all fields
+
 Headers = list[tuple[bytes, bytes]]
 
 
 class Form(NamedTuple):
-    """What makes the bytes of one version differ: the set of endpoints its links lead to, and the API version."""
+    """What makes the bytes of one version differ.
+
+    `base` is the set of endpoints its links lead to; `fields` are the members that are shown, None for all.
+    """
 
     base: str
     api_version: str = API_VERSION
+    fields: Fields | None = None
 
 
 class Rendered:
@@ -41,12 +48,14 @@ class Rendered:
     @cached_property
     def body(self) -> bytes:
         """The representation: minified UTF-8 JSON."""
-        return orjson.dumps(job_document(self.job, self.form.base))
+        document = job_document(self.job, self.form.base)
+        return orjson.dumps(document if self.form.fields is None else picked(document, self.form.fields))
 
     @cached_property
     def etag(self) -> str:
         """The weak entity tag (RFC 9110, section 8.8.3)."""
-        return entity_tag(self.job, self.form.api_version, JSON_TYPE)
+        fields = () if self.form.fields is None else ("\0".join(self.form.fields),)
+        return entity_tag(self.job, self.form.api_version, JSON_TYPE, *fields)
 
     @cached_property
     def last_modified(self) -> bytes:
@@ -103,9 +112,11 @@ class Snapshot:
         self._forms: dict[Form, Rendered] = {}
 
     def rendered(self, form: Form) -> Rendered:
-        """This version in `form`, rendered once. Callers pick from few forms, so the number kept is bounded."""
+        """This version in `form`, rendered once; of forms that callers have picked the fields of, the last 16 stay."""
         rendered = self._forms.get(form)
         if rendered is None:
+            if len(self._forms) >= MOST_FORMS:
+                del self._forms[next(known for known in self._forms if known.fields is not None)]
             rendered = self._forms[form] = Rendered(self.job, form)
         return rendered
 

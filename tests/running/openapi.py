@@ -143,7 +143,7 @@ class Told:
         media_type = answer.headers.get("content-type", "").partition(";")[0]
         if media_type not in content:
             yield f"a body of {media_type} is not told of"
-        elif "json" in media_type and answer.request.method != "HEAD":
+        elif media_type.endswith(("/json", "+json")) and answer.request.method != "HEAD":
             yield from broken_rules(self.document, content[media_type]["schema"], answer.json())
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polling_api.api.negotiation import JSON, acceptable, require_acceptable, require_plain
+from polling_api.api.negotiation import JSON, LINES, preferred, require_plain, weight_of
 from polling_api.errors import NotAcceptable, Unsupported
 
 STREAM = "text/event-stream"
@@ -31,7 +31,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
     ],
 )
 def test_json_is_made_for_those_who_do_not_exclude_it(accept: str | None) -> None:
-    require_acceptable(accept, JSON)
+    preferred(accept, JSON)
 
 
 @pytest.mark.parametrize(
@@ -53,23 +53,47 @@ def test_json_is_made_for_those_who_do_not_exclude_it(accept: str | None) -> Non
 )
 def test_json_is_not_made_for_those_who_exclude_it(accept: str) -> None:
     with pytest.raises(NotAcceptable):
-        require_acceptable(accept, JSON)
+        preferred(accept, JSON)
 
 
 def test_an_event_stream_is_another_type_than_json() -> None:
-    assert acceptable("text/event-stream", STREAM)
-    assert acceptable("text/*", STREAM)
-    assert not acceptable("application/json", STREAM)
+    assert weight_of("text/event-stream", STREAM)
+    assert weight_of("text/*", STREAM)
+    assert not weight_of("application/json", STREAM)
+
+
+@pytest.mark.parametrize(
+    ("accept", "best"),
+    [
+        (None, JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (LINES, LINES),
+        (f"{LINES}, {JSON}", JSON),
+        (f"{LINES}, {JSON};q=0.9", LINES),
+        (f"{LINES};q=0.5, */*;q=0.1", LINES),
+        (f"{LINES};q=0, */*", JSON),
+        (f"{JSON};q=0, */*", LINES),
+        ("nonsense", JSON),
+    ],
+)
+def test_of_what_can_be_made_the_callers_favourite_is_and_of_equals_the_usual(accept: str | None, best: str) -> None:
+    assert preferred(accept, JSON, LINES) == best
+
+
+def test_where_all_that_can_be_made_is_excluded_nothing_is() -> None:
+    with pytest.raises(NotAcceptable, match=f"{JSON} or {LINES}"):
+        preferred("text/html", JSON, LINES)
 
 
 @given(st.text())
 def test_any_accept_can_be_read(accept: str) -> None:
-    assert acceptable(accept, JSON) in {True, False}
+    assert 0 <= weight_of(accept, JSON) <= 1
 
 
 @given(st.text(alphabet='*/,;=q01. a"\\', max_size=200))
 def test_any_accept_that_looks_like_one_can_be_read(accept: str) -> None:
-    assert acceptable(accept, JSON) in {True, False}
+    assert 0 <= weight_of(accept, JSON) <= 1
 
 
 @pytest.mark.parametrize("coding", [None, "", "identity", " Identity "])

@@ -130,3 +130,21 @@ def test_ids_are_of_128_random_bits() -> None:
 
     assert len(ids) == 1000
     assert all(JOB_ID.fullmatch(job_id) for job_id in ids)
+
+
+def test_a_form_with_fields_shows_them_alone_and_has_a_tag_of_its_own() -> None:
+    some = Rendered(JOB, Form(FORM.base, fields=("progress.total", "status")))
+
+    assert some.body == b'{"status":"in_progress","progress":{"total":100}}'
+    assert some.etag != Rendered(JOB, FORM).etag
+    assert version_of(some.etag) == 4
+
+
+def test_whoever_picks_ever_other_fields_fills_no_memory_and_pushes_out_no_whole_form() -> None:
+    snapshot = Snapshot(JOB)
+    whole = snapshot.rendered(FORM)
+    picked = [snapshot.rendered(FORM._replace(fields=(f"metadata.{number}",))) for number in range(40)]
+
+    assert snapshot.rendered(FORM) is whole
+    assert snapshot.rendered(picked[-1].form) is picked[-1]
+    assert snapshot.rendered(picked[0].form) is not picked[0]

@@ -8,12 +8,13 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Door, admitted
-from polling_api.api.negotiation import require_acceptable, require_plain
+from polling_api.api.negotiation import preferred, require_plain
 from polling_api.api.requests import header
 from polling_api.errors import FieldError, Invalid
 
-NO_CONTENT = 204
+OK, NO_CONTENT = 200, 204
 OPERATION = "polling.operation"  # of the scope: the name of the route
+MEDIA_TYPE = "polling.media_type"  # of the scope: what of all that the route can make the caller likes best
 
 
 class CheckedRoute(APIRoute):
@@ -29,8 +30,9 @@ class CheckedRoute(APIRoute):
         super().__init__(*arguments, **options)
         made = self.response_class
         kind = made.value if isinstance(made, DefaultPlaceholder) else made
-        # The media type of its answers, None where they have no body.
-        self.made = None if self.status_code == NO_CONTENT else kind.media_type
+        also: dict[str, Any] = self.responses.get(OK, {}).get("content", {})
+        # The media types of its answers, the usual one first; none where they have no body.
+        self.made: tuple[str, ...] = () if self.status_code == NO_CONTENT else (kind.media_type or "", *also)
         self._parameters = frozenset(
             parameter.alias
             for parameter in self.dependant.query_params
@@ -57,13 +59,13 @@ class CheckedRoute(APIRoute):
         await super().handle(scope, receive, send)
 
     def require_acceptable(self, scope: Scope) -> None:
-        """Let the request pass whose `Accept` does not exclude what is made here.
+        """Let the request pass whose `Accept` does not exclude all that is made here; note which it likes best.
 
         Raises:
             NotAcceptable: it does.
         """
-        if self.made is not None:
-            require_acceptable(header(scope, b"accept"), self.made)
+        if self.made:
+            scope[MEDIA_TYPE] = preferred(header(scope, b"accept"), *self.made)
 
     def _require_once(self, query: bytes) -> None:
         names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)] if query else []

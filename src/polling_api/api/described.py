@@ -35,7 +35,9 @@ def _header(description: str, example: str | int, *, always: bool = True, **sche
 # By name, as an answer refers to them. Those that are not always there say when they are.
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": _header(
-        "Weak and ordered: the version, and a hash of its form.", _TAG, pattern='^W/"[0-9]{1,9}-[0-9a-f]{16}"$'
+        "Of a job weak and ordered: the version, and a hash of its form. Of results strong.",
+        _TAG,
+        pattern='^(W/"([0-9]{1,9}-[0-9a-f]{16}|[0-9a-f]{32})"|"[0-9a-f]{32}")$',
     ),
     "Last-Modified": _header("`updated_at` in whole seconds.", "Mon, 23 Nov 2026 09:00:12 GMT", pattern=_DATE),
     "Cache-Control": _header(

@@ -101,6 +101,20 @@ MANY_EVENTS: Responses = {
     204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
+BATCH_GET: Responses = {
+    200: described("What became of each job, in the order asked.", "Cache-Control", "Vary"),
+    **problems(
+        "bad_request",
+        "body_cut",
+        "malformed_json",
+        "body_too_large",
+        "unsupported_media_type",
+        "invalid_request",
+        *_HELD,
+        "unavailable",
+        "internal",
+    ),
+}
 CANCEL: Responses = {
     202: described(
         "The job as it is now: `cancelling`, or `cancelled`.",
@@ -122,7 +136,21 @@ HISTORY: Responses = {
     **problems("bad_cursor", "job_not_found", "invalid_request", "unavailable", "internal"),
 }
 RESULTS: Responses = {
-    200: described("A page of results.", "Link", "Cache-Control", "Vary"),
+    200: described(
+        "A page of results; or all of them, a result a line.",
+        "Link",
+        "ETag",
+        "Cache-Control",
+        "Vary",
+        content={
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"index":0,"custom_id":"film-1","outcome":"completed","response":{…},"error":null}\n'
+                '{"object":"results.end","count":1}\n',
+            }
+        },
+    ),
+    304: described("The caller has them already.", "ETag", "Cache-Control", "Vary"),
     **problems("job_not_found", "results_not_ready", "results_expired", "invalid_request", "unavailable", "internal"),
 }
 
@@ -188,5 +216,11 @@ SUBMISSION_BODY = {
                 '{"custom_id":"film-1","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o-mini"}}\n',
             },
         },
+    }
+}
+BATCH_GET_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BatchGetDocument"}}},
     }
 }

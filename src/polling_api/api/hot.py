@@ -70,7 +70,7 @@ class HotRoute(CheckedRoute):
 
     def __init__(self, path: str, endpoint: HotEndpoint, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        self.made = endpoint.makes
+        self.made = (endpoint.makes,)
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> "CoroutineType[Any, Any, None]":
         """Hand the request over as it is; other methods are refused as on every route."""

@@ -7,6 +7,7 @@ from polling_api.errors import NotAcceptable, Unsupported
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
+LINES = "application/x-ndjson"
 
 _ANYTHING = {None, "", "*/*"}
 # A range with its parameters; a comma inside a quoted string ends none.
@@ -16,29 +17,33 @@ _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.IGNORE
 _CODINGS = {"", "identity"}
 
 
-def require_acceptable(accept: str | None, made: str) -> None:
-    """Let a request pass whose `Accept` does not exclude what is made for it.
+def preferred(accept: str | None, *made: str) -> str:
+    """What of all that can be made for a request its `Accept` gives the greatest weight; of equals the first.
 
     Args:
         accept: all lines of the header joined by commas, or None.
-        made: the media type, without parameters.
+        made: the media types, without parameters.
 
     Raises:
-        NotAcceptable: it is excluded.
+        NotAcceptable: all are excluded.
     """
-    if accept not in _ANYTHING and accept != made and not acceptable(accept or "", made):
-        raise NotAcceptable(f"This answer is made as {made}, which `Accept` excludes.")
+    if accept in _ANYTHING or accept == made[0]:
+        return made[0]
+    best = max(made, key=lambda one: weight_of(accept or "", one))
+    if not weight_of(accept or "", best):
+        raise NotAcceptable(f"This answer is made as {' or '.join(made)}, which `Accept` excludes.")
+    return best
 
 
 @lru_cache(maxsize=256)  # clients send the same few, and a browser's takes 10 µs to read
-def acceptable(accept: str, made: str) -> bool:
-    """Whether `accept` gives `made` a weight above zero; the range that fits most exactly decides.
+def weight_of(accept: str, made: str) -> float:
+    """The weight that `accept` gives to `made`, 0 where it excludes it; the range that fits most exactly decides.
 
     What cannot be read is passed over, and a header of which nothing can be read excludes nothing.
     """
     ranges = _ranges(accept)
     fitting = [(fit, weight) for kind, subtype, weight in ranges if (fit := _fit(kind, subtype, made))]
-    return max(fitting, default=(0, 0.0 if ranges else 1.0))[1] > 0
+    return max(fitting, default=(0, 0.0 if ranges else 1.0))[1]
 
 
 def require_plain(content_encoding: str | None) -> None:

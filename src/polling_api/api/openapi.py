@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
 from polling_api.api.account_shapes import NewKeyDocument, NewTokenDocument, RotationDocument
+from polling_api.api.batch_shapes import BatchGetDocument
 from polling_api.api.bearers import IN_QUERY
 from polling_api.api.checked import CheckedRoute
 from polling_api.api.components import (
@@ -39,7 +40,15 @@ Every error is a problem document (RFC 9457) whose `type` leads to a page about 
 """
 
 # Models that FastAPI does not describe by itself, or describes without the nulls in their examples.
-_MODELS = (ProblemDocument, SubmissionDocument, JobDocument, NewKeyDocument, RotationDocument, NewTokenDocument)
+_MODELS = (
+    ProblemDocument,
+    SubmissionDocument,
+    JobDocument,
+    BatchGetDocument,
+    NewKeyDocument,
+    RotationDocument,
+    NewTokenDocument,
+)
 # Refusals that every address has, and its server.
 _EVERYWHERE = (
     "bad_request",
@@ -128,7 +137,7 @@ def _refused_by(route: BaseRoute, method: str) -> tuple[str, ...]:
     if not isinstance(route, CheckedRoute):
         return of_origin
     of_door = route.door.refuses if route.door else ()
-    of_accept = () if route.made is None else ("not_acceptable",)
+    of_accept = () if not route.made else ("not_acceptable",)
     of_body = () if isinstance(route, HotRoute) else ("unsupported_media_type",)
     return (*of_origin, *of_door, *of_accept, *of_body)
 

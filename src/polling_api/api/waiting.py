@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from starlette.types import Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.api.conditional import Condition
 from polling_api.api.held import SteppedSend
 from polling_api.domain.job import Job
-from polling_api.representation import Snapshot
+from polling_api.representation import Rendered, Snapshot
 from polling_api.watch import Topic
 
 CLOSE = (b"connection", b"close")
@@ -71,6 +73,22 @@ class HeldAnswer:
         self.answered = True
         answer = self._answer(None if self._topic.gone else self._topic.snapshot)
         self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages())
+
+
+def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) -> int:
+    """The version a waiting caller has seen; 0 where it names none that this job had, so that it waits for nothing.
+
+    Args:
+        rendered: the present version.
+        condition: what the caller says.
+        any_change: whether every change is waited for; else an older version that it names is one it has seen.
+    """
+    job, named = rendered.job, condition.version
+    if not condition.given or condition.holds(rendered, datetime.now(UTC)):
+        return job.version
+    if named is None or named >= job.version or any_change:
+        return 0
+    return named
 
 
 def _nothing() -> None:

@@ -11,6 +11,7 @@ from polling_api.api.guard import GuardedDoor
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.audit import AuditEndpoint
+from polling_api.api.routes.batch_get import BatchGetEndpoint
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.client_events import ClientEventsEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -29,11 +30,10 @@ from polling_api.api.submission import Rules
 from polling_api.app.core import Core
 from polling_api.app.limiting import figures_of
 from polling_api.domain.audit import Place, Recorded
-from polling_api.domain.job import Job
 from polling_api.representation import Form
 from polling_api.settings import Settings
 from polling_api.signing.verifier import Verifier
-from polling_api.store import audit, clients, endings, jobs, keys, listing, results
+from polling_api.store import audit, clients, endings, jobs, keys, listing, result_pages
 
 SIMPLE_SET = "/api/v1/jobs"
 SIGNED_SET = "/api/v1/batch-status"
@@ -96,8 +96,9 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         status=StatusEndpoint(door, guard, ownership, watch, core.holding, form, settings.max_wait),
         events=EventsEndpoint(door, guard, ownership, watch, core.streams, form),
         many_events=ManyEventsEndpoint(door, guard, ownership, watch, core.streams, form, core.cursors, all_jobs),
+        batch_get=BatchGetEndpoint(ownership, watch, core.holding, form, settings.max_wait),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
-        results=ResultsEndpoint(ownership, partial(_page, engine), core.audit.record, base),
+        results=ResultsEndpoint(ownership, partial(result_pages.page, engine), core.audit.record, base),
         cancel=CancelEndpoint(
             ownership,
             watch,
@@ -118,10 +119,6 @@ def _rules_of(settings: Settings, *, max_batch_bytes: int) -> Rules:
         max_requests=settings.max_requests,
         simulated=settings.simulated,
     )
-
-
-async def _page(engine: AsyncEngine, job: Job, after: int | None, limit: int) -> list[results.StoredResult]:
-    return await results.page(engine, job, after=after, limit=limit)
 
 
 async def _history(engine: AsyncEngine, job_id: str, after: int, limit: int) -> list[endings.HistoryEntry]:

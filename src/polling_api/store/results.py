@@ -1,4 +1,4 @@
-"""What became of each request: stored as the provider says it, read with a row for every item.
+"""What became of each request, stored as the provider says it; `result_pages` reads it.
 
 Only what the provider really said is stored. An item without a row takes its outcome from the job at each
 read, so that ending a job of 50,000 items writes none.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     FromClause,
     Integer,
     Text,
@@ -25,33 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from polling_api.domain.job import OUTCOME_OF_THE_REST, Job, JobError, Outcome, Status
+from polling_api.domain.job import Outcome
 from polling_api.domain.result import ItemResult
-from polling_api.errors import Gone
 from polling_api.store.arrays import Rows
 from polling_api.store.engine import statements
-from polling_api.store.rows import AnyRow, error_from, storable
+from polling_api.store.rows import storable
 from polling_api.store.tables import jobs, requests, results
 
 MOST_AT_ONCE = 1000  # rows a transaction: a longer one would hide later commits of others from replays
-
-_ERROR_OF_THE_REST = {
-    Status.SUCCEEDED: JobError("no_result", "The provider gave no result for this request."),
-    Status.FAILED: JobError("job_failed", "The job failed before this request was done."),
-    Status.EXPIRED: JobError("job_expired", "The job expired before this request was done."),
-    Status.CANCELLED: JobError("job_cancelled", "The job was cancelled before this request was done."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResult:
-    """One item of a finished job; `index` is its place in the order of submission, `response` JSON text."""
-
-    index: int
-    custom_id: str
-    outcome: Outcome
-    response: str | None
-    error: JobError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +50,6 @@ class Added:
 
 
 _job_id = bindparam("job_id", type_=Text())
-_first = bindparam("first", type_=BigInteger())  # a caller may ask for any index
-_last = bindparam("last", type_=BigInteger())
 
 _told = Rows(
     "told",
@@ -131,25 +109,6 @@ _ADD = select(
 
 _TALLY = select(results.c.outcome, func.count()).where(results.c.job_id == _job_id).group_by(results.c.outcome)
 
-_PAGE = (
-    select(
-        requests.c.position,
-        requests.c.custom_id,
-        results.c.outcome,
-        results.c.response,
-        results.c.error_code,
-        results.c.error_message,
-    )
-    .select_from(
-        requests.outerjoin(
-            results, (results.c.job_id == requests.c.job_id) & (results.c.position == requests.c.position)
-        )
-    )
-    # Positions have no gaps, so a range says what LIMIT would, and leaves Postgres no other index to prefer.
-    .where(requests.c.job_id == _job_id, requests.c.position.between(_first, _last))
-    .order_by(requests.c.position)
-)
-
 
 async def add(engine: AsyncEngine, job_id: str, told: Sequence[ItemResult]) -> Added:
     """Store results of an unfinished job, in one statement. What was told first of an item stays.
@@ -179,37 +138,6 @@ async def tally(engine: AsyncEngine, job_id: str) -> dict[Outcome, int]:
     """
     async with statements(engine) as connection:
         return {Outcome(outcome): count for outcome, count in await connection.execute(_TALLY, {"job_id": job_id})}
-
-
-async def page(engine: AsyncEngine, job: Job, *, after: int | None, limit: int) -> list[StoredResult]:
-    """Read a finished job's items in the order of submission.
-
-    Args:
-        engine: any.
-        job: finished.
-        after: the index after which to begin, None for the start.
-        limit: at most so many items.
-
-    Raises:
-        Gone: they are being purged, or have been (`results_expired`).
-        Unavailable: the database did not answer.
-    """
-    first = 0 if after is None else after + 1
-    parameters = {"job_id": job.id, "first": first, "last": first + limit - 1}
-    async with statements(engine) as connection:
-        items = [_result_from(row, job) for row in await connection.execute(_PAGE, parameters)]
-    # Rows are purged in the order of their places, and by the database's clock, which may be ahead of the caller's:
-    # a page that does not begin where it should must not pass for the whole.
-    if first < job.progress.total and (not items or items[0].index != first):
-        raise Gone("The job's results were deleted by plan.", code="results_expired")
-    return items
-
-
-def _result_from(row: AnyRow, job: Job) -> StoredResult:
-    if row.outcome is None:
-        error = job.error or _ERROR_OF_THE_REST[job.status]
-        return StoredResult(row.position, row.custom_id, OUTCOME_OF_THE_REST[job.status], None, error)
-    return StoredResult(row.position, row.custom_id, Outcome(row.outcome), row.response, error_from(row))
 
 
 def _values_of(result: ItemResult) -> tuple[str | None, ...]:

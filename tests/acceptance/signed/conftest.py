@@ -9,6 +9,8 @@ from running.jobs import Job, ended_job, quiet_job
 from running.service import Service
 from running.signing import Credentials, new_client, signing_client
 
+Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
+
 
 @pytest.fixture(scope="session")
 async def owner(database_url: str) -> Credentials:
@@ -69,3 +71,26 @@ def owned(owned_active: httpx.Response) -> Job:
 async def owned_ended(signer: httpx.AsyncClient) -> Job:
     """A job of the owner's that has succeeded."""
     return await ended_job(signer)
+
+
+@pytest.fixture(params=["simple", "signed"])
+def callers(
+    request: pytest.FixtureRequest,
+    client: httpx.AsyncClient,
+    other_client: httpx.AsyncClient,
+    signer: httpx.AsyncClient,
+    other_signer: httpx.AsyncClient,
+) -> Pair:
+    """Who calls one of the sets, at each of two nodes."""
+    return (client, other_client) if request.param == "simple" else (signer, other_signer)
+
+
+@pytest.fixture
+def asking(callers: Pair) -> httpx.AsyncClient:
+    return callers[0]
+
+
+@pytest.fixture
+def elsewhere(callers: Pair) -> httpx.AsyncClient:
+    """The same caller at another node."""
+    return callers[1]

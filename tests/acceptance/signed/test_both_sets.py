@@ -28,34 +28,9 @@ from running.jobs import (
 from running.signing import Credentials
 from running.stored import Store
 
-Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
-
 LINES = b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"m"}}\n'
 AS_LINES = {"Content-Type": "application/x-ndjson"}
 FIVE_STATUSES = ["queued", "submitting", "in_progress", "finalizing", "succeeded"]
-
-
-@pytest.fixture(params=["simple", "signed"])
-def callers(
-    request: pytest.FixtureRequest,
-    client: httpx.AsyncClient,
-    other_client: httpx.AsyncClient,
-    signer: httpx.AsyncClient,
-    other_signer: httpx.AsyncClient,
-) -> Pair:
-    """Who calls one of the sets, at each of two nodes."""
-    return (client, other_client) if request.param == "simple" else (signer, other_signer)
-
-
-@pytest.fixture
-def asking(callers: Pair) -> httpx.AsyncClient:
-    return callers[0]
-
-
-@pytest.fixture
-def elsewhere(callers: Pair) -> httpx.AsyncClient:
-    """The same caller at another node."""
-    return callers[1]
 
 
 async def test_a_batch_is_taken_as_json(asking: httpx.AsyncClient) -> None:

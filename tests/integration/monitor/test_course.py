@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Job, Outcome, Progress, Status
 from polling_api.monitor import BatchMonitor, batch_monitor
 from polling_api.store import jobs, leases, results
@@ -42,7 +43,7 @@ async def test_every_result_is_stored_in_its_place(
     async with monitoring():
         [job] = await news.ended(job_id)
 
-    stored = await results.page(engine, job, after=None, limit=10)
+    stored = await items_of(engine, job)
     assert [item.custom_id for item in stored] == ["item-0", "item-1", "item-2"]
     assert sorted(item.outcome for item in stored) == [Outcome.COMPLETED, Outcome.COMPLETED, Outcome.FAILED]
     assert job.progress == Progress(total=3, completed=2, failed=1)

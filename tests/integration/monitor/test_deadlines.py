@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Outcome, Progress, Status
 from polling_api.domain.result import ItemResult
 from polling_api.monitor import BatchMonitor
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.providers.protocol import Batch, Told
-from polling_api.store import endings, results
+from polling_api.store import endings
 
 Submit = Callable[..., Awaitable[str]]
 Monitoring = Callable[..., AbstractAsyncContextManager[BatchMonitor]]
@@ -61,7 +62,7 @@ async def test_at_its_deadline_a_running_job_is_cancelled_upstream_and_keeps_wha
     assert job.progress == Progress(total=4, completed=2, failed=1, expired=1)
     assert job.error is None
     assert await simulator.statuses(job_id) == ["cancelled"]
-    items = await results.page(engine, job, after=None, limit=10)
+    items = await items_of(engine, job)
     assert [item.outcome for item in items].count(Outcome.EXPIRED) == 1
 
 

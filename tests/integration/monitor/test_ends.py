@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Outcome, Progress, Status
 from polling_api.monitor import BatchMonitor
-from polling_api.store import results
 
 Submit = Callable[..., Awaitable[str]]
 Monitoring = Callable[..., AbstractAsyncContextManager[BatchMonitor]]
@@ -29,7 +29,7 @@ async def test_a_batch_that_expired_upstream_expires_the_items_without_an_outcom
 
     assert job.status is Status.EXPIRED
     assert job.progress == Progress(total=8, completed=4, expired=4)
-    stored = await results.page(engine, job, after=None, limit=10)
+    stored = await items_of(engine, job)
     assert [item.outcome for item in stored].count(Outcome.EXPIRED) == 4
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api import metrics
 from polling_api.domain.job import Outcome, Progress, Status
 from polling_api.monitor import BatchMonitor
-from polling_api.store import jobs, results
+from polling_api.store import jobs
 
 Submit = Callable[..., Awaitable[str]]
 Monitoring = Callable[..., AbstractAsyncContextManager[BatchMonitor]]
@@ -103,7 +104,7 @@ async def test_the_counts_add_up_and_what_fits_no_item_is_kept(
 
     job = (await jobs.read(engine, [job_id]))[job_id]
     assert (job.status, job.progress) == (Status.SUCCEEDED, progress)
-    items = await results.page(engine, job, after=None, limit=10)
+    items = await items_of(engine, job)
     assert [item.outcome for item in items].count(Outcome.COMPLETED) == progress.completed
     assert len(items) == 4
     assert await sql(STRAYS) == strays
@@ -113,7 +114,7 @@ async def test_what_was_told_can_be_compared_with_what_is_stored(engine: AsyncEn
     job_id = await told([done("item-0"), done("item-0", "no")], [refused("item-0")])
 
     job = (await jobs.read(engine, [job_id]))[job_id]
-    [item, *_] = await results.page(engine, job, after=None, limit=1)
+    [item, *_] = await items_of(engine, job, limit=1)
     assert item.response == '{"status_code":200,"body":"yes"}'
     assert await sql("SELECT json_agg(line::json ORDER BY number) FROM strays") == [
         {"outcome": "completed", "error": None, "response": '{"status_code":200,"body":"no"}'},

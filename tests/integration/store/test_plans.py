@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Outcome, Status
 from polling_api.domain.result import ItemResult
 from polling_api.store import endings, jobs, leases, purges, requests, results, retention
@@ -122,15 +123,19 @@ async def test_requests_are_read_by_a_range_of_their_key(engine: AsyncEngine, id
     assert "Seq Scan" not in plan
 
 
-async def test_results_are_read_by_a_range_of_both_keys(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
+@pytest.mark.parametrize("outcome", [None, Outcome.FAILED])
+async def test_results_are_read_by_a_range_of_both_keys(
+    engine: AsyncEngine, ids: list[str], explained: Explained, outcome: Outcome | None
+) -> None:
     present = (await jobs.read(engine, ids[:1]))[ids[0]]
     job = replace(present, status=Status.SUCCEEDED)
 
-    plan = await plans(results.page(engine, job, after=99, limit=100))
+    page, begin = await explained(items_of(engine, job, after=99, limit=100, outcome=outcome))
 
-    assert '"Index Name": "requests_pkey"' in plan
-    assert '"Index Name": "results_pkey"' in plan
-    assert "Seq Scan" not in plan
+    assert '"Index Name": "requests_pkey"' in page
+    assert '"Index Name": "results_pkey"' in page
+    assert '"Index Name": "requests_pkey"' in begin
+    assert "Seq Scan" not in page + begin
 
 
 async def test_results_find_their_requests_by_custom_id(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Job, JobError, Outcome, Status
 from polling_api.domain.result import ItemResult
-from polling_api.store import results
-from polling_api.store.results import Added, StoredResult
+from polling_api.store import result_pages, results
+from polling_api.store.result_pages import StoredResult
+from polling_api.store.results import Added
 
 Submit = Callable[..., Awaitable[Job]]
 
@@ -30,7 +32,7 @@ async def test_results_are_stored_by_custom_id_and_read_in_the_order_of_submissi
     added = await results.add(engine, job.id, [done("item-2"), refused])
 
     assert added == Added(new=2)
-    assert await results.page(engine, job, after=None, limit=10) == [
+    assert await items_of(engine, job) == [
         StoredResult(0, "item-0", Outcome.FAILED, None, JobError("bad", "No.")),
         StoredResult(
             1, "item-1", Outcome.FAILED, None, JobError("no_result", "The provider gave no result for this request.")
@@ -68,9 +70,7 @@ async def test_what_contradicts_an_earlier_result_is_named_and_changes_nothing(
 
     assert at_once == Added(new=1, contradicting=(2,))
     assert later == Added(new=0, contradicting=(0, 2))
-    assert await results.page(engine, job, after=None, limit=10) == [
-        StoredResult(0, "item-0", Outcome.COMPLETED, DONE, None)
-    ]
+    assert await items_of(engine, job) == [StoredResult(0, "item-0", Outcome.COMPLETED, DONE, None)]
 
 
 async def test_results_nobody_asked_for_are_named_and_left_out(engine: AsyncEngine, submit: Submit) -> None:
@@ -119,7 +119,7 @@ async def test_an_item_without_a_result_takes_the_jobs_outcome(
 ) -> None:
     job = replace(await submit(total=1), status=status)
 
-    [item] = await results.page(engine, job, after=None, limit=10)
+    [item] = await items_of(engine, job)
 
     assert item.outcome is outcome
     assert item.error is not None
@@ -130,7 +130,7 @@ async def test_an_item_of_a_failed_job_says_why_the_job_failed(engine: AsyncEngi
     why = JobError("invalid_model", "There is no such model.")
     job = replace(await submit(total=1), status=Status.FAILED, error=why)
 
-    [item] = await results.page(engine, job, after=None, limit=10)
+    [item] = await items_of(engine, job)
 
     assert item.error == why
 
@@ -138,10 +138,43 @@ async def test_an_item_of_a_failed_job_says_why_the_job_failed(engine: AsyncEngi
 async def test_pages_go_on_after_an_index(engine: AsyncEngine, submit: Submit) -> None:
     job = replace(await submit(total=5), status=Status.EXPIRED)
 
-    first = await results.page(engine, job, after=None, limit=2)
-    second = await results.page(engine, job, after=first[-1].index, limit=2)
-    at_the_end = await results.page(engine, job, after=4, limit=2)
-    far_beyond = await results.page(engine, job, after=2**40, limit=2)
+    first = await items_of(engine, job, limit=2)
+    second = await items_of(engine, job, after=first[-1].index, limit=2)
+    at_the_end = await items_of(engine, job, after=4, limit=2)
+    far_beyond = await items_of(engine, job, after=2**40, limit=2)
 
     assert [item.index for item in [*first, *second]] == [0, 1, 2, 3]
     assert at_the_end == far_beyond == []
+
+
+async def test_a_page_ends_after_the_item_that_goes_beyond_its_bytes(engine: AsyncEngine, submit: Submit) -> None:
+    job = replace(await submit(total=5), status=Status.SUCCEEDED)
+    large = '{"status_code":200,"body":"%s"}' % ("x" * 1000)
+    await results.add(engine, job.id, [ItemResult(f"item-{n}", Outcome.COMPLETED, large) for n in range(5)])
+
+    pages = [
+        await result_pages.page(engine, job, after=after, limit=10, most_bytes=most_bytes)
+        for after, most_bytes in ((None, 1), (None, 1500), (2, 1500), (None, 10**6))
+    ]
+
+    assert [[item.index for item in page.items] for page in pages] == [[0], [0, 1], [3, 4], [0, 1, 2, 3, 4]]
+    assert [page.more for page in pages] == [True, True, False, False]
+
+
+async def test_items_with_an_outcome_are_found_whether_told_or_taken_from_the_job(
+    engine: AsyncEngine, submit: Submit
+) -> None:
+    job = replace(await submit(total=6), status=Status.CANCELLED)
+    refused = ItemResult("item-1", Outcome.FAILED, error=JobError("bad", "No."))
+    await results.add(engine, job.id, [done("item-3"), refused])
+
+    found = {outcome: [item.index for item in await items_of(engine, job, outcome=outcome)] for outcome in Outcome}
+
+    assert found == {
+        Outcome.COMPLETED: [3],
+        Outcome.FAILED: [1],
+        Outcome.EXPIRED: [],
+        Outcome.CANCELLED: [0, 2, 4, 5],
+    }
+    after = await items_of(engine, job, outcome=Outcome.CANCELLED, after=2, limit=1)
+    assert [item.index for item in after] == [4]

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.stored_results import items_of
 from polling_api.domain.job import Job, Outcome
 from polling_api.domain.result import ItemResult, Stray, StrayKind
 from polling_api.errors import Gone
@@ -157,12 +158,12 @@ async def test_no_page_of_results_that_are_being_purged_passes_for_the_whole(
     await retention.expire_results(engine, limit=10)
     await purges.purge(engine, rows=100)
 
-    whole = await results.page(engine, job, after=99, limit=50)
+    whole = await items_of(engine, job, after=99, limit=50)
     await purge_all(engine)
 
     assert [item.index for item in whole] == list(range(100, 150))
     with pytest.raises(Gone) as gone:
-        await results.page(engine, job, after=after, limit=50)
+        await items_of(engine, job, after=after, limit=50)
     assert gone.value.code == "results_expired"
 
 
@@ -172,7 +173,7 @@ async def test_a_page_whose_beginning_is_purged_is_gone(engine: AsyncEngine, fin
     await purges.purge(engine, rows=100)
 
     with pytest.raises(Gone):
-        await results.page(engine, job, after=89, limit=50)
+        await items_of(engine, job, after=89, limit=50)
 
 
 async def test_what_is_queued_without_rows_is_done_with_at_once(engine: AsyncEngine, sql: Sql) -> None:

@@ -2,26 +2,29 @@
 
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from polling_api.api import documents
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
+from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.preferences import Until
+from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
 from polling_api.api.routes.events import EventsEndpoint
 from polling_api.api.routes.history import HistoryEndpoint
 from polling_api.api.routes.many_events import ManyEventsEndpoint
-from polling_api.api.routes.results import ResultsEndpoint
+from polling_api.api.routes.results import Asked, ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
 from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
 
@@ -43,6 +46,7 @@ AccessToken = Annotated[
     Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
 
 
 class JobsEndpoints(NamedTuple):
@@ -52,6 +56,7 @@ class JobsEndpoints(NamedTuple):
     status: StatusEndpoint
     events: EventsEndpoint
     many_events: ManyEventsEndpoint
+    batch_get: BatchGetEndpoint
     history: HistoryEndpoint
     results: ResultsEndpoint
     cancel: CancelEndpoint
@@ -131,6 +136,7 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteL
     router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit, limiter)
     _add_hot_reads(router, endpoints, door)
+    _add_batch_get(router, endpoints.batch_get, limiter)
     _add_pages(router, endpoints, limiter)
     _add_endings(router, endpoints, limiter)
     return router
@@ -193,6 +199,27 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
 
 
+def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: RouteLimiter) -> None:
+    @router.post(
+        "/batch-get",
+        response_model=BatchGetListDocument,
+        responses=documents.BATCH_GET,
+        openapi_extra=documents.BATCH_GET_BODY,
+        summary="Read many jobs, or wait for them",
+    )
+    @limiter.hourly(weight)
+    async def read_jobs(  # pyright: ignore[reportUnusedFunction]
+        request: Request,  # noqa: ARG001 - slowapi looks for it
+        asked: Annotated[BatchGetDocument, Depends(asked_for)],
+    ) -> Response:
+        """The present state of up to 100 jobs, each with `304` in its place if it is as your `etag` says.
+
+        With a wait it is one long poll for all of them: answered 25 ms after the first news, with what came until then,
+        or when the time is over. It counts as one request for each 20 jobs begun.
+        """
+        return batch_get(asked)
+
+
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
     @router.api_route(
         f"{ONE_JOB}/history",
@@ -223,10 +250,17 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         request: Request,
         job_id: JobId,
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
-        limit: Limit = 100,
+        limit: PageLimit = 100,
+        outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
+        if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
     ) -> Response:
-        """What became of each request, in the order of submission, once the job has ended."""
-        return await endpoints.results(request.scope, job_id, after, limit)
+        """What became of each request, in the order of submission, once the job has ended.
+
+        As `application/x-ndjson` all of it comes in one answer, a result a line, whatever `limit` says. Its last line
+        is `{"object":"results.end","count":…}`; without that it was cut, and `after` with the last index you have
+        brings the rest.
+        """
+        return await endpoints.results(request.scope, job_id, Asked(after, limit, outcome))
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:

@@ -1,45 +1,73 @@
-"""`GET` of a finished job's results, in pages."""
+"""`GET` of a finished job's results: a page, or all of them as lines."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
 
-import orjson
 from starlette.responses import Response
 from starlette.types import Scope as ASGIScope
 
 from polling_api.api.admission import admission_of
+from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
+from polling_api.api.checked import MEDIA_TYPE
+from polling_api.api.conditional import parse_condition
+from polling_api.api.negotiation import LINES
 from polling_api.api.ownership import Ownership
 from polling_api.api.pages import page_of
+from polling_api.api.requests import header
+from polling_api.api.result_documents import result_document
+from polling_api.api.result_lines import ResultLines
 from polling_api.domain.audit import Entry
 from polling_api.domain.caller import Caller, Scope
-from polling_api.domain.job import Job
+from polling_api.domain.job import Job, Outcome
 from polling_api.errors import Conflict, Gone
-from polling_api.store.results import StoredResult
+from polling_api.store.result_pages import ResultPage
+
+PAGE_BYTES = 8 * 1024 * 1024  # of responses in a page, which is made in memory: where it ends sooner, more follow
+BATCH_BYTES = 512 * 1024  # of responses in memory for each download under way
+BATCH_ITEMS = 500  # a statement's worth of small ones
 
 Record = Callable[[Entry], Awaitable[None]]
-Page = Callable[[Job, int | None, int], Awaitable[list[StoredResult]]]
+
+
+class ReadPage(Protocol):
+    """Reads items of a finished job."""
+
+    def __call__(
+        self, job: Job, /, *, after: int | None, limit: int, most_bytes: int, outcome: Outcome | None
+    ) -> Awaitable[ResultPage]:
+        """Raises what `store.result_pages.page` raises."""
+        ...
+
+
+class Asked(NamedTuple):
+    """What of a job's results a caller wants: items after an index, and with an outcome, where it says so."""
+
+    after: int | None
+    limit: int
+    outcome: Outcome | None
 
 
 class ResultsEndpoint:
-    """Pages through the results of one job.
+    """Gives the results of one job.
 
     Args:
         ownership: finds the job for whoever asks.
-        page: reads items after an index, at most so many.
+        read: reads items.
         record: writes an entry of the audit log for good.
         base: the path of the set this endpoint belongs to.
     """
 
-    def __init__(self, ownership: Ownership, page: Page, record: Record, base: str) -> None:
+    def __init__(self, ownership: Ownership, read: ReadPage, record: Record, base: str) -> None:
         self._ownership = ownership
-        self._page = page
+        self._read = read
         self._record = record
         self._base = base
 
-    async def __call__(self, scope: ASGIScope, job_id: str, after: int | None, limit: int) -> Response:
-        """Answer with items after index `after`, at most `limit` of them.
+    async def __call__(self, scope: ASGIScope, job_id: str, asked: Asked) -> Response:
+        """Answer with a page of at most `asked.limit` items, or with all of them, as `Accept` says.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
@@ -50,16 +78,31 @@ class ResultsEndpoint:
         """
         caller = admission_of(scope).certain()
         job = await self._finished(caller, job_id)
-        items = await self._page(job, after, limit + 1)
+        media_type: str = scope[MEDIA_TYPE]
+        etag = _etag_of(job, asked, media_type)
+        if parse_condition(header(scope, b"if-none-match"), None).names(etag):
+            return Response(status_code=304, headers=_headers(etag))
+        whole = media_type == LINES
+
+        async def read_after(after: int | None, limit: int) -> ResultPage:
+            most_bytes = BATCH_BYTES if whole else PAGE_BYTES
+            return await self._read(job, after=after, limit=limit, most_bytes=most_bytes, outcome=asked.outcome)
+
+        page = await read_after(asked.after, BATCH_ITEMS if whole else asked.limit)
         # Before the first byte: what was read is in the log, whatever dies now.
         await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+        if whole:
+            return ResultLines(job, page, lambda after: read_after(after, BATCH_ITEMS), _headers(etag))
         return page_of(
             f"{self._base}/{job_id}/results",
-            items,
-            limit,
+            page.items,
+            asked.limit,
             shown=result_document,
             parameter="after",
             place=lambda item: str(item.index),
+            more=page.more,
+            also={} if asked.outcome is None else {"outcome": asked.outcome},
+            headers=_headers(etag),
         )
 
     async def _finished(self, caller: Caller, job_id: str) -> Job:
@@ -75,12 +118,14 @@ class ResultsEndpoint:
         return job
 
 
-def result_document(item: StoredResult) -> dict[str, Any]:
-    """The contract's result; the response goes out as the text the provider sent."""
-    return {
-        "index": item.index,
-        "custom_id": item.custom_id,
-        "outcome": item.outcome,
-        "response": None if item.response is None else orjson.Fragment(item.response),
-        "error": item.error and {"code": item.error.code, "message": item.error.message},
-    }
+def _etag_of(job: Job, asked: Asked, media_type: str) -> str:
+    """The strong tag: results of a finished job never change, so what was asked for makes the bytes."""
+    after, limit, outcome = asked
+    told = (job.id, job.version, job.updated_at.isoformat(), media_type, after, outcome)
+    # All of them are sent in one go, however many a page has.
+    parts = told if media_type == LINES else (*told, limit)
+    return f'"{blake2b(chr(10).join(map(str, parts)).encode(), digest_size=16).hexdigest()}"'
+
+
+def _headers(etag: str) -> dict[str, str]:
+    return {"etag": etag, "cache-control": "private, no-cache", "vary": VARY[1].decode()}

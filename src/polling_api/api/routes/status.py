@@ -15,11 +15,11 @@ from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
-from polling_api.api.waiting import HeldAnswer
+from polling_api.api.waiting import HeldAnswer, version_seen
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import PollingError, Unavailable
 from polling_api.ratelimit import POLL, WAIT
-from polling_api.representation import Form, Rendered, Snapshot
+from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch
 
 
@@ -96,7 +96,9 @@ class StatusEndpoint:
         receive: Receive,
         send: Send,
     ) -> None:
-        reached = until.reached(_seen(snapshot.rendered(self._form), condition, until))
+        reached = until.reached(
+            version_seen(snapshot.rendered(self._form), condition, any_change=until is Until.CHANGE)
+        )
         if granted == 0 or reached(snapshot.job):
             await send_whole(self._answer(snapshot, condition, granted), send)
             return
@@ -123,13 +125,3 @@ class StatusEndpoint:
         finally:
             held.end()
             self._watch.unfollow(topic, held)
-
-
-def _seen(rendered: Rendered, condition: Condition, until: Until) -> int:
-    """The version a waiting caller has seen; 0 where it names none that this job had, so that it waits for nothing."""
-    job, named = rendered.job, condition.version
-    if not condition.given or condition.holds(rendered, datetime.now(UTC)):
-        return job.version
-    if named is None or named >= job.version or until is Until.CHANGE:
-        return 0
-    return named

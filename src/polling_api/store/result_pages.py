@@ -1,0 +1,135 @@
+"""Results in the order of submission, with a row for every item, in pages that are bounded in number and in bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polling_api.domain.job import OUTCOME_OF_THE_REST, Job, JobError, Outcome, Status
+from polling_api.errors import Gone
+from polling_api.store.engine import statements
+from polling_api.store.rows import AnyRow, error_from
+from polling_api.store.tables import requests, results
+
+_ERROR_OF_THE_REST = {
+    Status.SUCCEEDED: JobError("no_result", "The provider gave no result for this request."),
+    Status.FAILED: JobError("job_failed", "The job failed before this request was done."),
+    Status.EXPIRED: JobError("job_expired", "The job expired before this request was done."),
+    Status.CANCELLED: JobError("job_cancelled", "The job was cancelled before this request was done."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """One item of a finished job; `index` is its place in the order of submission, `response` JSON text."""
+
+    index: int
+    custom_id: str
+    outcome: Outcome
+    response: str | None
+    error: JobError | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """Items in the order of submission, and whether others follow them."""
+
+    items: Sequence[StoredResult]
+    more: bool
+
+
+_job_id = bindparam("job_id", type_=Text())
+_first = bindparam("first", type_=BigInteger())  # a caller may ask for any index
+_most = bindparam("most", type_=Integer())
+_most_bytes = bindparam("most_bytes", type_=BigInteger())
+_total = bindparam("total", type_=Integer())
+_rest = bindparam("rest", type_=Text())
+_outcome = bindparam("outcome", type_=Text())
+
+_items = (
+    select(
+        requests.c.position,
+        requests.c.custom_id,
+        results.c.outcome,
+        results.c.response,
+        results.c.error_code,
+        results.c.error_message,
+    )
+    .select_from(
+        requests.outerjoin(
+            results, (results.c.job_id == requests.c.job_id) & (results.c.position == requests.c.position)
+        )
+    )
+    .where(requests.c.job_id == _job_id)
+)
+
+
+def _bounded(items: Select[Any, Any, Any, Any, Any, Any]) -> Select[Any]:
+    """Those of some items that come before the bounds, and with each how many there were: one more tells of others."""
+    found = items.cte("found")
+    # The length of a value is known without reading it, so that what lies beyond the bound is never fetched.
+    size = func.coalesce(func.octet_length(found.c.response), 0)
+    before = func.coalesce(func.sum(size).over(order_by=found.c.position, rows=(None, -1)), 0)
+    sized = select(found, func.count().over().label("found"), before.label("before")).subquery()
+    return select(sized).where(sized.c.before < _most_bytes).order_by(sized.c.position).limit(_most)
+
+
+# Positions have no gaps, so a range says what LIMIT would, and leaves Postgres no other index to prefer.
+_PAGE = _bounded(_items.where(requests.c.position.between(_first, _first + _most)))
+_PAGE_OF_OUTCOME = _bounded(
+    _items.where(requests.c.position.between(_first, _total - literal(1)))
+    .where(func.coalesce(results.c.outcome, _rest) == _outcome)
+    .order_by(requests.c.position)
+    .limit(_most + literal(1))
+)
+_BEGINS_AT = select(func.min(requests.c.position)).where(requests.c.job_id == _job_id)
+
+
+async def page(
+    engine: AsyncEngine,
+    job: Job,
+    *,
+    after: int | None,
+    limit: int,
+    most_bytes: int,
+    outcome: Outcome | None = None,
+) -> ResultPage:
+    """Read a finished job's items in the order of submission.
+
+    Args:
+        engine: any.
+        job: finished.
+        after: the index after which to begin, None for the start.
+        limit: at most so many items.
+        most_bytes: of responses, after which a page ends; the one that goes beyond is the last.
+        outcome: only items with this one; None for all.
+
+    Raises:
+        Gone: they are being purged, or have been (`results_expired`).
+        Unavailable: the database did not answer.
+    """
+    first = 0 if after is None else after + 1
+    parameters = {"job_id": job.id, "first": first, "most": limit, "most_bytes": most_bytes}
+    if outcome is not None:
+        parameters |= {
+            "total": job.progress.total,
+            "rest": OUTCOME_OF_THE_REST[job.status].value,
+            "outcome": outcome.value,
+        }
+    async with statements(engine) as connection:
+        rows = (await connection.execute(_PAGE if outcome is None else _PAGE_OF_OUTCOME, parameters)).all()
+        # Asked afterwards: rows are purged in the order of their places, and by the database's clock, which may be
+        # ahead of the caller's. What is still there now was there when the page was read.
+        begins_at = await connection.scalar(_BEGINS_AT, {"job_id": job.id})
+    if first < job.progress.total and (begins_at is None or begins_at > first):
+        raise Gone("The job's results were deleted by plan.", code="results_expired")
+    return ResultPage([_result_from(row, job) for row in rows], bool(rows) and rows[0].found > len(rows))
+
+
+def _result_from(row: AnyRow, job: Job) -> StoredResult:
+    if row.outcome is None:
+        error = job.error or _ERROR_OF_THE_REST[job.status]
+        return StoredResult(row.position, row.custom_id, OUTCOME_OF_THE_REST[job.status], None, error)
+    return StoredResult(row.position, row.custom_id, Outcome(row.outcome), row.response, error_from(row))

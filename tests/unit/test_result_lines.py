@@ -1,0 +1,155 @@
+"""How a download goes on and ends: whole with an end line, or cut and told why, never short in silence."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from starlette.types import Message
+
+from polling_api.api import result_lines
+from polling_api.api.admission import ADMISSION, Admission
+from polling_api.api.result_lines import ResultLines
+from polling_api.domain.job import Job, Outcome, Progress, Status
+from polling_api.errors import Gone, PollingError, Unauthenticated, Unavailable
+from polling_api.store.result_pages import ResultPage, StoredResult
+
+ENDED = datetime(2026, 11, 23, 9, tzinfo=UTC)
+TOTAL, BATCH = 10, 3
+JOB = Job(
+    id="job_" + "0" * 32,
+    version=5,
+    status=Status.SUCCEEDED,
+    status_version=5,
+    progress=Progress(total=TOTAL, completed=TOTAL),
+    endpoint="/v1/embeddings",
+    provider="simulator",
+    created_at=ENDED,
+    updated_at=ENDED + timedelta(seconds=1),
+)
+
+
+class Reader:
+    """What a client has read, and whether it was told that the body is whole.
+
+    Args:
+        most: bytes that it takes; then it stops reading.
+    """
+
+    def __init__(self, most: float = float("inf")) -> None:
+        self._most = most
+        self.body = b""
+        self.whole = False
+        self.largest = 0
+        self.takes = asyncio.Event()
+        self.takes.set()
+
+    async def send(self, message: Message) -> None:
+        await self.takes.wait()
+        if message["type"] == "http.response.body":
+            self.body += message["body"]
+            self.largest = max(self.largest, len(message["body"]))
+            self.whole = not message.get("more_body")
+            if len(self.body) >= self._most:
+                self.takes.clear()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.body.splitlines()]
+
+
+class Items:
+    """The items of the job, read in batches; from the index `fails_at` on that raises `error`."""
+
+    def __init__(self, *, response: str = "{}", fails_at: int = TOTAL, error: PollingError | None = None) -> None:
+        self._response = response
+        self._fails_at = fails_at
+        self._error = error
+        self.read: list[int] = []
+
+    async def after(self, index: int) -> ResultPage:
+        self.read.append(index)
+        first = index + 1
+        if self._error is not None and first >= self._fails_at:
+            raise self._error
+        items = [
+            StoredResult(n, f"item-{n}", Outcome.COMPLETED, self._response, None)
+            for n in range(first, min(first + BATCH, TOTAL))
+        ]
+        return ResultPage(items, first + BATCH < TOTAL)
+
+
+async def downloaded(items: Items, admission: Admission | None = None, reader: Reader | None = None) -> Reader:
+    reader = reader or Reader()
+    download = ResultLines(JOB, await items.after(-1), items.after, {"etag": '"1"'})
+    scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission()}
+    await download(scope, _never, reader.send)
+    return reader
+
+
+async def _never() -> Message:
+    raise AssertionError("a download asks for nothing")
+
+
+def indexes(lines: Sequence[dict[str, Any]]) -> list[int]:
+    return [line["index"] for line in lines]
+
+
+async def test_a_whole_download_has_every_item_and_an_end() -> None:
+    reader = await downloaded(Items())
+
+    *rows, end = reader.lines
+    assert (indexes(rows), reader.whole) == ([*range(TOTAL)], True)
+    assert end == {"object": "results.end", "count": TOTAL}
+
+
+@pytest.mark.parametrize(
+    "error", [Gone("They were deleted.", code="results_expired"), Unavailable("Nobody is there.", retry_after=1)]
+)
+async def test_what_cannot_go_on_says_why_and_breaks_off(error: PollingError) -> None:
+    reader = await downloaded(Items(fails_at=6, error=error))
+
+    *rows, cut = reader.lines
+    assert (indexes(rows), reader.whole) == ([*range(6)], False)
+    assert cut == {"object": "results.cut", "code": error.code, "message": error.detail}
+
+
+async def test_nothing_more_is_read_for_a_caller_whose_token_has_ended() -> None:
+    answers = iter([None, Unauthenticated("It has ended.", code="invalid_token")])
+    items = Items()
+
+    reader = await downloaded(items, Admission(lapsed=lambda: next(answers)))
+
+    assert (indexes(reader.lines[:-1]), reader.lines[-1]["code"], reader.whole) == ([0, 1, 2], "invalid_token", False)
+
+
+async def test_the_next_batch_is_read_when_the_one_before_is_taken() -> None:
+    items, reader = Items(), Reader()
+    reader.takes.clear()
+    download = asyncio.create_task(downloaded(items, reader=reader))
+    await asyncio.sleep(0.05)
+
+    assert items.read == [-1]
+    reader.takes.set()
+    await download
+    assert items.read == [-1, 2, 5, 8]
+
+
+async def test_large_items_are_sent_in_small_pieces() -> None:
+    reader = await downloaded(Items(response=f'"{"x" * 1_000_000}"'))
+
+    assert reader.largest == result_lines.PIECE
+    assert len(reader.lines) == TOTAL + 1
+
+
+async def test_a_reader_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_lines, "STALLED_AFTER", 0.05)
+    reader = Reader(most=1_500_000)
+    items = Items(response=f'"{"x" * 1_000_000}"')
+
+    await asyncio.wait_for(downloaded(items, reader=reader), 10)
+
+    assert not reader.whole
+    assert items.read == [-1]
