@@ -16,7 +16,8 @@ OUTER_PATH := $(PATH)
 # The tools look for each other, and for the Python to check against, on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-unexport PYTHONHOME PYTHONPATH
+# PYTHONDONTWRITEBYTECODE would have each of the hundreds of processes of the tests compile the sources anew.
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 # Scripts in .venv, and its link to src/, hold absolute paths: a folder that was moved or copied makes it anew.
 MADE_HERE := test "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c ""

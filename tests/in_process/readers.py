@@ -13,7 +13,7 @@ from polling_api.watch import StatusWatch
 from running.events import Event, EventParser
 
 FORM = Form("/api/v1/jobs")
-PATIENCE = 20.0  # seconds; far beyond every promise, so that a late answer is told from none
+PATIENCE = 60.0  # seconds; far beyond every promise, so that a late answer is told from none
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,14 @@ class Cluster:
         return start_postgres(folder, durable=durable)
 
     def copy_to(self, folder: Path) -> None:
-        """Put the data into a new folder, as if a server had run there before.
+        """Put the data into a folder that has none, as if a server had run there before.
 
         Where the data had to be elsewhere, since the folder is closed to Postgres, there is no copy: a server makes
         new ones.
         """
         if not self._data.is_relative_to(self._folder):
             return
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         # With their owner: where root runs the tests, an account without rights runs Postgres.
         command = ["cp", "-pR", os.fspath(self._data), os.fspath(folder / "data")]
         subprocess.run(command, check=True, timeout=COPIED_WITHIN)  # noqa: S603 - both folders are ours

@@ -62,7 +62,7 @@ def _run(arguments: tuple[str, ...], settings: dict[str, str]) -> Ran:
     unset = {name: None for name in os.environ if name.startswith("POLLING_")}
     given = {f"POLLING_{name.upper()}": value for name, value in settings.items()}
     with _logging_as_before():
-        result = CliRunner().invoke(app, arguments, env={**unset, **given})
+        result = CliRunner().invoke(app, arguments, env={**unset, **given, "COLUMNS": "200"})  # no line is cut
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr, result.output)

@@ -1,9 +1,9 @@
-"""`polling-api` as an operator runs it, to its end."""
+"""`polling-api` as an operator runs it, to its end, while the service under test goes on."""
 
 import asyncio
-import os
-import sys
 from collections.abc import Mapping
+
+from running.command_line import run_here
 
 
 async def operator(*arguments: str, settings: Mapping[str, str]) -> str:
@@ -16,13 +16,6 @@ async def operator(*arguments: str, settings: Mapping[str, str]) -> str:
     Raises:
         AssertionError: it failed; with what it said.
     """
-    named = {f"POLLING_{name.upper()}": value for name, value in settings.items()}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "polling_api", *arguments),
-        env={**os.environ, **named, "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    told, complaint = await process.communicate()
-    assert process.returncode == 0, complaint
-    return told.decode()
+    ran = await asyncio.to_thread(run_here, *arguments, **settings)
+    assert ran.status == 0, ran.errors
+    return ran.output

@@ -130,7 +130,7 @@ async def test_streams_that_are_open_live_on(here: str, somebody: httpx.AsyncCli
 async def test_the_operator_sees_blocks_and_lifts_them(here: str, limited_redis: Server) -> None:
     address, redis = new_address(), {"redis_url": limited_redis.url}
     async with visitor(here, address) as guesser:
-        for _ in range(4):  # so that it lasts for longer than this test
+        for _ in range(3):  # so that it lasts for longer than the rest of this test: 8 s
             await until_code(guesser, ANYWHERE, "not_found")
             await guess(guesser)
         listed = await operator("blocks", "list", settings=redis)

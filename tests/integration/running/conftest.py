@@ -33,6 +33,12 @@ def used_before(cluster: Cluster, folder: Path) -> None:
 
 
 @pytest.fixture
+def made_before(cluster: Cluster, folder: Path) -> None:
+    """As if Postgres had run on the folder itself before."""
+    cluster.copy_to(folder)
+
+
+@pytest.fixture
 def ran(folder: Path) -> Callable[..., Ran]:
     """Runs commands in this process, with their data in the folder."""
 

@@ -16,6 +16,8 @@ from polling_api.embedded import EmbeddedError, Server, placement, running_postg
 from polling_api.embedded.account import can, without_rights
 from polling_api.embedded.folders import FolderLock
 
+# Making a cluster takes a second or two, and is not what most of these tests are about.
+made_before = pytest.mark.usefixtures("made_before")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about what root has to do otherwise")
 
 HOLDER = """
@@ -91,6 +93,7 @@ def test_it_is_durable_checked_and_reached_by_a_socket_alone(folder: Path) -> No
     assert not sockets.exists()
 
 
+@made_before
 def test_a_second_start_in_the_same_folder_is_refused_until_the_first_has_stopped(folder: Path) -> None:
     first = start_postgres(folder, durable=False)
 
@@ -101,6 +104,7 @@ def test_a_second_start_in_the_same_folder_is_refused_until_the_first_has_stoppe
     start_postgres(folder, durable=False).stop()
 
 
+@made_before
 def test_another_process_finds_its_address_while_it_runs_and_not_by_the_mark_that_is_left_behind(folder: Path) -> None:
     before = running_postgres(folder)
     server = start_postgres(folder, durable=False)
@@ -113,6 +117,7 @@ def test_another_process_finds_its_address_while_it_runs_and_not_by_the_mark_tha
     assert running_postgres(folder) is None
 
 
+@made_before
 def test_a_folder_is_given_back_when_a_start_fails(folder: Path) -> None:
     start_postgres(folder, durable=False).stop()
     (folder / "data" / "PG_VERSION").write_text("9.6\n")
@@ -123,6 +128,7 @@ def test_a_folder_is_given_back_when_a_start_fails(folder: Path) -> None:
     FolderLock(folder).release()
 
 
+@made_before
 def test_it_ends_when_its_process_is_killed(holder: "subprocess.Popen[str]") -> None:
     server = server_held_by(holder)
 
@@ -131,6 +137,7 @@ def test_it_ends_when_its_process_is_killed(holder: "subprocess.Popen[str]") -> 
     assert gone([server], 10)
 
 
+@made_before
 def test_one_that_outlived_its_process_and_its_keeper_is_ended_first(
     folder: Path, holder: "subprocess.Popen[str]"
 ) -> None:
@@ -150,6 +157,7 @@ def test_one_that_outlived_its_process_and_its_keeper_is_ended_first(
     assert answer == "1"
 
 
+@made_before
 def test_a_mark_with_a_number_that_is_another_program_s_by_now_is_void(folder: Path) -> None:
     start_postgres(folder, durable=False).stop()
     owner = (folder / "data").stat()
@@ -165,6 +173,7 @@ def test_a_mark_with_a_number_that_is_another_program_s_by_now_is_void(folder: P
         other.kill()
 
 
+@made_before
 def test_one_that_died_is_started_again_at_the_same_address(folder: Path) -> None:
     server = start_postgres(folder, durable=False)
     address = server.url
@@ -238,6 +247,7 @@ def test_root_does_not_run_it_as_root(folder: Path) -> None:
 
 
 @as_root
+@made_before
 def test_data_of_an_ordinary_user_stay_that_user_s_when_root_runs(folder: Path) -> None:
     start_postgres(folder, durable=False).stop()
     for path in (folder / "data", *(folder / "data").rglob("*")):
