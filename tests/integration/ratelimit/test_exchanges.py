@@ -8,7 +8,7 @@ import pytest
 
 from polling_api.ratelimit import Exchange, LocalExchange, RedisExchange, SharedMemory
 from polling_api.ratelimit.exchange import Notice, Offer, Page
-from polling_api.ratelimit.redis_exchange import MOST_PROCESSES
+from polling_api.ratelimit.redis_exchange import MOST_NAMES, MOST_PROCESSES
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -160,6 +160,21 @@ async def test_processes_that_spoke_long_ago_are_not_asked_and_of_many_the_last_
     assert later.others == [{}]
     assert len(much_later.others[0]["x"]) > 0
     assert forgotten.others == [{}]
+
+
+async def test_a_page_that_a_flood_of_names_fills_is_begun_anew(redis: "RedisCarrier") -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=1) for name in NAMES[:2])
+    for number in range(MOST_NAMES // 1000 + 2):
+        await one.swap(offer(page("a", said=[word for each in range(1000) for word in (f"{number} {each}", "1")])))
+
+    reply = await other.swap(offer(page("a", asked=("0 0", f"{number} 0"))))
+    async with redis.client() as plain:
+        kept = await plain.hlen("a:one")
+    for exchange in (one, other):
+        await exchange.close()
+
+    assert reply.others == [{f"{number} 0": {"one": "1"}}]
+    assert kept <= 2001
 
 
 def _said_and_asked(count: int) -> tuple[list[str], list[str]]:

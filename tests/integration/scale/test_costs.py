@@ -24,8 +24,8 @@ PINGED = 2.5 * LASTS  # commands: a ping a second from each hub that hears nothi
 
 # A worker shares its counts by one script, and Redis counts the commands in it too.
 LISTENED = 2 * 3 * LASTS  # commands: twice a second the script, the memory's name, the board
-# The same, the processes, and for each page of its own two: of three windows, and now and then of the ones before.
-A_ROUND = 4 + 2 * 4  # commands
+# The same, the processes, and for each page of its own three: of three windows, and now and then of one before.
+A_ROUND = 4 + 3 * 4  # commands
 ENTERED = 4 * 2  # commands: a process says every 5 s that it is there
 SHARED = 20 * A_ROUND * LASTS + ENTERED  # commands: at most 20 rounds a second, whoever and however much is counted
 MORE_ROUNDS = 25 * A_ROUND  # commands: a busy machine makes fewer rounds at one time than at another
