@@ -23,6 +23,7 @@ MOST_PROCESSES = 32  # that are heard, dead ones too; of more, those that spoke 
 _HEARD_OF_FOR = 7300  # seconds after a process spoke last: what it counted in an hour still matters in the next
 _ENTERED_EVERY = 5  # seconds between two entries of a process that goes on speaking
 _CLOCKS_DIFFER = 5  # seconds at most
+MOST_NAMES = 50_000  # on a page, some 8 MB, as many as a process remembers; a page that is full is begun anew
 _MOST_NOTICES = 20_000  # on the board, some 3 MB; the oldest changes are forgotten
 _NEWS_A_CALL = 500
 _BOARD_LIFE = 3 * 86_400  # seconds; a block is at most a day long, and forgotten a day after
@@ -86,6 +87,7 @@ class RedisExchange:
                 "entered_every": _ENTERED_EVERY,
                 "heard_of_for": _HEARD_OF_FOR,
                 "most_processes": MOST_PROCESSES,
+                "most_names": MOST_NAMES,
                 "pages": [
                     (key, int(begins) - _ENTERED_EVERY - _CLOCKS_DIFFER, life, said, asked)
                     for key, begins, life, said, asked in offer.pages

@@ -69,6 +69,7 @@ local function swap(pages)
     local key, spoke_since, life, said, asked = unpack(page)
     if #said > 0 then
       local own = key .. ':' .. offer.process
+      if redis.call('HLEN', own) > offer.most_names then redis.call('UNLINK', own) end
       redis.call('HSET', own, '', long, unpack(said))
       redis.call('EXPIRE', own, life)
     end

@@ -8,16 +8,15 @@ import pytest
 
 from polling_api.ratelimit import Exchange, LocalExchange, RedisExchange, SharedMemory
 from polling_api.ratelimit.exchange import Notice, Offer, Page
-from polling_api.ratelimit.redis_exchange import MOST_PROCESSES
+from polling_api.ratelimit.redis_exchange import MOST_NAMES, MOST_PROCESSES
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from in_process.carriers import RedisCarrier
 
 Ends = tuple[Exchange, Exchange, Exchange, Callable[[], Awaitable[None]]]
 NAMES = ("one", "other", "third")
 NOW = time.time()
+OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for the count asks itself
 
 
 @pytest.fixture(params=["redis", "local"])
@@ -126,13 +125,12 @@ async def test_a_memory_that_forgot_has_another_name_and_is_told_again(ends: End
 async def test_the_commands_of_a_round_depend_on_pages_and_processes_and_on_no_name(redis: "RedisCarrier") -> None:
     one, other = (RedisExchange(redis.server.url, name, timeout=1) for name in NAMES[:2])
     few, many = (offer(page(key, *_said_and_asked(names))) for key, names in (("few", 1), ("many", 500)))
-    async with redis.client() as plain:
-        costs: list[int] = []
-        for offered in (few, few, many):
-            await other.swap(offered)
-            before = await _commands(plain)
-            await one.swap(offered)
-            costs.append(await _commands(plain) - before)
+    costs: list[int] = []
+    for offered in (few, few, many):
+        await other.swap(offered)
+        before = await _commands(redis)
+        await one.swap(offered)
+        costs.append(await _commands(redis) - before)
     for exchange in (one, other):
         await exchange.close()
 
@@ -162,11 +160,28 @@ async def test_processes_that_spoke_long_ago_are_not_asked_and_of_many_the_last_
     assert forgotten.others == [{}]
 
 
+async def test_a_page_that_a_flood_of_names_fills_is_begun_anew(redis: "RedisCarrier") -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=1) for name in NAMES[:2])
+    last = MOST_NAMES // 1000 + 1
+    for number in range(last + 1):
+        await one.swap(offer(page("a", said=[word for each in range(1000) for word in (f"{number} {each}", "1")])))
+
+    reply = await other.swap(offer(page("a", asked=("0 0", f"{last} 0"))))
+    async with redis.client() as plain:
+        kept = await plain.hlen("a:one")
+    for exchange in (one, other):
+        await exchange.close()
+
+    assert reply.others == [{f"{last} 0": {"one": "1"}}]
+    assert kept <= 2001
+
+
 def _said_and_asked(count: int) -> tuple[list[str], list[str]]:
     names = [f"name {number}" for number in range(count)]
     return [word for name in names for word in (name, "1")], names
 
 
-async def _commands(redis: "Redis") -> int:
-    counts = await redis.info("commandstats")  # pyright: ignore[reportUnknownMemberType] - redis-py's own
-    return sum(count["calls"] for name, count in counts.items() if name != "cmdstat_info")
+async def _commands(redis: "RedisCarrier") -> int:
+    async with redis.client() as plain:
+        counts = await plain.info("commandstats")
+    return sum(count["calls"] for name, count in counts.items() if name not in OURS)
