@@ -4,7 +4,7 @@ from polling_api.errors import BadRequest, HeadTooLarge, TargetTooLong, TooSlow
 from polling_api.protocol.head import MOST_HEAD, MOST_TARGET, Target, check_fields, read_target
 from polling_api.protocol.reading import Bounds, Reading
 
-BOUNDS = Bounds(head_seconds=10, body_seconds=20, body_rate=1000)
+BOUNDS = Bounds(head_seconds=10, body_seconds=20, body_rate=1000, stalled_seconds=30)
 HOST = (b"host", b"a")
 
 
@@ -62,7 +62,7 @@ def test_a_head_may_take_its_seconds(reading: Reading) -> None:
 def test_a_body_earns_time_by_what_comes(reading: Reading) -> None:
     reading.begin()
     reading.begin_body()
-    reading.since = 100
+    reading.since, reading.heard = 100, 110
     reading.take_body(5000)
 
     assert reading.left(124) == 1
