@@ -62,7 +62,7 @@ def test_a_head_may_take_its_seconds(reading: Reading) -> None:
 def test_a_body_earns_time_by_what_comes(reading: Reading) -> None:
     reading.begin()
     reading.begin_body()
-    reading.since = 100
+    reading.since, reading.heard = 100, 110
     reading.take_body(5000)
 
     assert reading.left(124) == 1

@@ -25,6 +25,10 @@ MOST_PIPELINED = 128  # requests that wait for the answers before them; each is 
 class BoundedProtocol(HttpToolsProtocol):
     """A connection, as far as what comes on it is concerned; `CountedProtocol` has the rest."""
 
+    # Beside uvicorn's own attributes, of which there are as many as instances share the names of (30): one more, and
+    # each of ten thousand connections would have a table of names of its own.
+    __slots__ = ("_deaf", "_host", "_ignored_upgrade", "_left", "_limit", "_lingers", "_reading", "_running")
+
     bounds: Bounds
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -13,6 +13,8 @@ from polling_api.protocol.unsent import Unsent
 class CountedProtocol(BoundedProtocol):
     """A connection. `bounded` makes the class that uvicorn is given."""
 
+    __slots__ = ("_counted_for", "_turned_away", "_unsent")
+
     capacity: Capacity
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
