@@ -125,7 +125,13 @@ class Settings(BaseSettings):
     pool_size: int = _setting(8, "connections", "Held open by a process; polls are served from memory.", ge=1)
     pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
     pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
-    statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
+    statement_timeout: float = _setting(
+        4, "s", "A request waits no longer for a statement; COPY and what monitors do have longer ones.", gt=0
+    )
+    heartbeat_every: float = _setting(0.5, "s", "How often each process asks Postgres whether it answers.", gt=0)
+    heartbeat_timeout: float = _setting(
+        1, "s", "Two beats in a row that take longer open the circuit, which refuses all that needs Postgres.", gt=0
+    )
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
     nonce_timeout: float = _setting(
         0.02, "s", "The one call that a signed request waits for; without its answer, reads of status go on.", gt=0
@@ -183,6 +189,9 @@ class Settings(BaseSettings):
 
     # Watching
     max_wait: int = _setting(30, "s", "Proxies on the way cut requests that are silent for longer.", ge=0)
+    snapshot_kept: float = _setting(
+        300, "s", "While Postgres is away, states confirmed within this time are served, marked with their age.", ge=0
+    )
     keepalive_every: float = _setting(15, "s", "A silent stream is cut by proxies after some 30 s.", gt=0)
     compare_every: float = _setting(3, "s", "A lost notification is made up for within this time.", gt=0)
     max_snapshots: int = _setting(20_000, "jobs", "Held in memory by a process, some 6 KiB each.", gt=0)

@@ -4,9 +4,11 @@ import time
 from typing import Any, NamedTuple
 
 from polling_api.representation import Headers, Rendered
+from polling_api.watch import Remark
 
 VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
 NO_STORE = (b"cache-control", b"no-store")
+SERVED_FROM = (b"x-served-from", b"snapshot")
 
 
 class Answer(NamedTuple):
@@ -32,6 +34,16 @@ def state(rendered: Rendered, *, granted: int | None) -> Answer:
 def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
     """`304`: of the `200`'s headers those that a cache needs, and no others (RFC 9110, section 15.4.5)."""
     return Answer(304, [*rendered.validators, *_frame(rendered, granted)])
+
+
+def remarked(answer: Answer, remark: Remark) -> Answer:
+    """The same answer, with what its reader should know beside it."""
+    return answer._replace(headers=[*answer.headers, *remarks(remark)])
+
+
+def remarks(remark: Remark) -> Headers:
+    """A remark as headers: `Age` (RFC 9111, section 5.1) says how long ago the state was last confirmed."""
+    return [] if remark.age is None else [(b"age", b"%d" % remark.age), SERVED_FROM]
 
 
 def unfinished(rendered: Rendered) -> Headers:

@@ -68,6 +68,18 @@ HEADERS: dict[str, dict[str, Any]] = {
         f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"',
         always=False,
     ),
+    "Age": _header(
+        "Seconds since the state was last confirmed (RFC 9111), where the database cannot be asked now.",
+        12,
+        always=False,
+        minimum=0,
+    ),
+    "X-Served-From": _header(
+        "`snapshot` where the database cannot be asked now, and the state is what was known before.",
+        "snapshot",
+        always=False,
+        pattern="^snapshot$",
+    ),
     "X-RateLimit-Limit": _header("The figure of the limit of which the smallest share is left.", 60, minimum=1),
     "X-RateLimit-Remaining": _header("How many requests are left of it.", 59, minimum=0),
     "X-RateLimit-Reset": _header(

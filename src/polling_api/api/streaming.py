@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -12,13 +12,13 @@ from sse_starlette import EventSourceResponse
 from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
-from polling_api.api.answers import VARY
+from polling_api.api.answers import VARY, remarks
 from polling_api.api.held import SteppedSend
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Headers, Snapshot
-from polling_api.watch import StatusWatch, Topic
+from polling_api.watch import Remark, StatusWatch, Topic
 
 COMMENT = b":\n\n"
 RETRY_FROM, RETRY_TO = 1_000, 5_000  # milliseconds; spread, so that a restart is not followed by all at once
@@ -37,6 +37,13 @@ class _Template(EventSourceResponse):
 
 HEADERS: Headers = _Template.stream_headers()
 START: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+
+
+def start(watch: StatusWatch, topics: Iterable[Topic]) -> Message:
+    """The head of a stream that begins with the states of some jobs; says so where they may be old."""
+    made = [watch.remark(topic.snapshot.job) for topic in topics if topic.snapshot]
+    ages = [remark.age for remark in made if remark is not None and remark.age is not None]
+    return {**START, "headers": [*HEADERS, *remarks(Remark(max(ages)))]} if ages else START
 
 
 def greeting() -> bytes:
@@ -172,11 +179,11 @@ class EventStream(OpenStream):
         self._begun = True
         self._greeting = greeting()
         if seen is None and topic.snapshot is not None:
-            self._push((topic.snapshot,), START)
+            self._push((topic.snapshot,), start(self._watch, [topic]))
             return
         self._seen = seen or 0
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self.sending.write(START, part(COMMENT))
+        self.sending.write(start(self._watch, [topic]), part(COMMENT))
         self._catch_up()
 
     def changed(self, topic: Topic) -> None:

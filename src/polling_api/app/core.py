@@ -14,11 +14,12 @@ from polling_api.api.open_streams import OpenStreams
 from polling_api.api.ownership import Ownership
 from polling_api.api.streaming import KeepAlive
 from polling_api.app import connections
+from polling_api.app.circuits import HEARTBEAT_CIRCUIT, KIND_CIRCUIT, POSTGRES, Circuits
 from polling_api.app.limiting import Limiting, limiting
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
-from polling_api.resilience.breaker import Breaker
+from polling_api.resilience.vigil import Vigil
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
 from polling_api.signing.nonces import NONCE_CIRCUIT, RedisNonceStore, SeenNonces, SharedNonces
@@ -26,6 +27,8 @@ from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
+from polling_api.store.guard import Guard
+from polling_api.store.heartbeat import Heartbeat
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
 
@@ -35,6 +38,9 @@ class Core:
     """The parts of one process that serves HTTP, each made once."""
 
     settings: Settings
+    circuits: Circuits
+    heartbeat: Heartbeat
+    vigil: Vigil
     engine: AsyncEngine
     transport: RedisTransport
     hub: Hub
@@ -58,6 +64,7 @@ class Core:
     def running(self) -> list[Part]:
         """The parts that run beside the requests."""
         return [
+            self.vigil.run,
             self.hub.run,
             self.watch.run,
             self.feeds.run,
@@ -77,6 +84,7 @@ class Core:
         await self.limiting.reconciler.close()
         await self.hub.close()
         await self.nonces.close()
+        self.heartbeat.close()
         await self.engine.dispose()
 
 
@@ -89,7 +97,11 @@ def assemble(settings: Settings) -> Core:
     Raises:
         ValueError: an address is missing, there is no master key, or a trusted proxy is no network.
     """
-    engine = connections.database(settings, "polling-api")
+    circuits = Circuits()
+    postgres = circuits.of_database(POSTGRES, HEARTBEAT_CIRCUIT)
+    engine = connections.database(
+        settings, "polling-api", Guard(postgres, circuits.of_database("postgres requests", KIND_CIRCUIT))
+    )
     transport = connections.transport(settings)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
@@ -99,11 +111,20 @@ def assemble(settings: Settings) -> Core:
     hub.join(feeds)
     vault = Vault(master_keys)
     record = partial(audit.add, engine)
+    heartbeat = connections.heartbeat(settings, "polling-api heartbeat")
+
+    def back() -> None:
+        watch.gap()
+        feeds.gap()
+
     nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
     limits = limiting(settings, engine)
     holding, keep_alive, lapsing = Holding(limits.held), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
+        circuits=circuits,
+        heartbeat=heartbeat,
+        vigil=connections.vigil(settings, heartbeat, postgres, gone=watch.lose_contact, back=back),
         engine=engine,
         transport=transport,
         hub=hub,
@@ -118,7 +139,7 @@ def assemble(settings: Settings) -> Core:
         keyring=Keyring(PrimaryKeys(engine), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(nonces, SeenNonces(), Breaker(NONCE_CIRCUIT)),
+        nonces=SharedNonces(nonces, SeenNonces(), circuits.breaker("nonces", NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
         limiting=limits,
@@ -129,6 +150,7 @@ def _bounds_of(settings: Settings) -> Bounds:
     return Bounds(
         compare_every=settings.compare_every,
         oldest_answer=settings.compare_every + 1,
+        oldest_kept=settings.snapshot_kept,
         idle=settings.snapshot_idle,
         snapshots=settings.max_snapshots,
     )

@@ -5,12 +5,14 @@ import secrets
 import socket
 
 from polling_api.app import connections, running
+from polling_api.app.circuits import HEARTBEAT_CIRCUIT, KIND_CIRCUIT, POSTGRES, Circuits
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
 from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.settings import Settings
+from polling_api.store.guard import Guard
 
 
 async def run_monitor(settings: Settings) -> None:
@@ -19,7 +21,11 @@ async def run_monitor(settings: Settings) -> None:
     Raises:
         ValueError: an address is missing.
     """
-    engine = connections.database(settings, "polling-api monitor")
+    circuits = Circuits()
+    postgres = circuits.of_database(POSTGRES, HEARTBEAT_CIRCUIT)
+    guard = Guard(postgres, circuits.of_database("postgres monitor", KIND_CIRCUIT))
+    engine = connections.database(settings, "polling-api monitor", guard)
+    heartbeat = connections.heartbeat(settings, "polling-api monitor heartbeat")
     provider = OpenAIBatches(
         settings.upstream_base,
         api_key=_upstream_key(settings),
@@ -49,7 +55,8 @@ async def run_monitor(settings: Settings) -> None:
         audit_keep=settings.audit_keep,
         every=settings.retention_every,
     )
-    telling = running.start([hub.run])
+    vigil = connections.vigil(settings, heartbeat, postgres, gone=_nothing, back=alarm.ringing.set)
+    telling = running.start([hub.run, vigil.run])
     working = running.start([monitor.run, retention.run])
     try:
         await asyncio.Event().wait()
@@ -60,7 +67,12 @@ async def run_monitor(settings: Settings) -> None:
         await running.end(telling)
         await hub.close()
         await provider.close()
+        heartbeat.close()
         await engine.dispose()
+
+
+def _nothing() -> None:
+    """Jobs are looked at again when the database answers again; there is nothing else to be done without it."""
 
 
 def _upstream_key(settings: Settings) -> str | None:

@@ -94,6 +94,7 @@ def _operations(core: Core) -> Operations:
             "limits": core.limiting.together,
         },
         warnings=core.limiting.warnings,
+        circuits=core.circuits.states,
     )
 
 

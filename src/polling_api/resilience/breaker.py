@@ -69,6 +69,7 @@ class Breaker:
         failures: what is a failure of the dependency; any other exception is an answer of it.
         clock: monotonic seconds.
         chance: a number from 0 to less than 1.
+        told: called with each new state, and the first; quick, and raises nothing.
     """
 
     def __init__(
@@ -78,17 +79,21 @@ class Breaker:
         failures: tuple[type[Exception], ...] = (OSError,),
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        told: Callable[[State], None] | None = None,
     ) -> None:
         self._policy = policy
         self._failures = failures
         self._clock = clock
         self._chance = chance
+        self._told = told
         self._tally = _Tally(policy.window)
         self._state = State.CLOSED
         self._until = 0.0
         self._openings = 0  # in a row
         self._probing = False
         self._era = 0  # goes up with every change of state: a call that began in another era says nothing of this one
+        if told is not None:
+            told(State.CLOSED)
 
     @property
     def state(self) -> State:
@@ -168,6 +173,8 @@ class Breaker:
         self._era += 1
         self._probing = False
         self._tally = _Tally(self._policy.window)  # what was before says nothing of what is now
+        if self._told is not None:
+            self._told(state)
 
 
 class _Tally:

@@ -1,7 +1,7 @@
 """How Postgres is reached: pools, time limits, and connections that are safe to give back."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
@@ -9,15 +9,25 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from polling_api.store.availability import answering
+from polling_api.store.guard import Guard
 
 Engine = AsyncEngine
 """A pool of connections, by the name under which those above know it, who know no SQLAlchemy."""
+
+
+class GuardedEngine(AsyncEngine):
+    """A pool that lends nothing while its circuit is open."""
+
+    def __init__(self, engine: AsyncEngine, guard: Guard) -> None:
+        super().__init__(engine.sync_engine)
+        self.guard = guard
+
 
 CONNECT_TIMEOUT = 5.0  # seconds: a primary that takes longer to greet is of no use to a request
 RECYCLE_AFTER = 1800  # seconds: a pool follows a failover behind one address without a restart of ours
 # SQLSTATE (PostgreSQL manual, appendix A): shut down by its operator, after a crash, or for idling.
 _FAREWELLS = frozenset({"57P01", "57P02", "57P05", "25P03"})
-GRACE = 2.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
+GRACE = 1.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
 
 
 def connect(
@@ -28,6 +38,7 @@ def connect(
     pool_timeout: float,
     statement_timeout: float,
     application_name: str,
+    guard: Guard | None = None,
 ) -> AsyncEngine:
     """Make a pool of connections; nothing is opened yet.
 
@@ -42,6 +53,7 @@ def connect(
         pool_timeout: seconds to wait for a connection.
         statement_timeout: seconds for a statement; also how long a transaction of ours may idle.
         application_name: shown in `pg_stat_activity`.
+        guard: the circuit breakers that are asked before each use; None for none.
     """
     address = driver_url(url)
     engine = create_async_engine(
@@ -61,7 +73,7 @@ def connect(
     _limit_statements(engine, statement_timeout)
     _refuse_dead_connections(engine)
     _give_up_dying_connections(engine)
-    return engine
+    return engine if guard is None else GuardedEngine(engine, guard)
 
 
 def driver_url(url: str) -> URL:
@@ -91,8 +103,9 @@ async def statements(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, Non
     Raises:
         Unavailable: the database did not answer.
     """
-    with answering():
+    with _guarded(engine), answering():
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            _look_again(engine)
             yield connection
 
 
@@ -103,8 +116,9 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
     Raises:
         Unavailable: the database did not answer; the transaction may or may not have been committed.
     """
-    with answering():
+    with _guarded(engine), answering():
         async with engine.connect() as connection:
+            _look_again(engine)
             try:
                 yield connection
                 await connection.commit()
@@ -113,6 +127,16 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
                 # on the driver's own: the rollback of one that was not answered would wait for as long again.
                 await connection.invalidate()
                 raise
+
+
+def _guarded(engine: AsyncEngine) -> AbstractContextManager[None]:
+    return engine.guard.attempt() if isinstance(engine, GuardedEngine) else nullcontext()
+
+
+def _look_again(engine: AsyncEngine) -> None:
+    """Whoever waited for a connection until the circuit opened would only wait on, for the answer."""
+    if isinstance(engine, GuardedEngine):
+        engine.guard.require_closed()
 
 
 def _limit_statements(engine: AsyncEngine, seconds: float) -> None:
@@ -150,3 +174,6 @@ def _give_up_dying_connections(engine: AsyncEngine) -> None:
     def hear(context: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         if getattr(context.original_exception, "sqlstate", None) in _FAREWELLS:
             context.is_disconnect = True
+        if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
+            # Whoever does not answer is not said farewell to either, for which SQLAlchemy would wait 2 s more.
+            context.connection.connection.driver_connection.terminate()

@@ -10,6 +10,7 @@ import structlog
 from polling_api import metrics
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
+from polling_api.watch.contact import Contact
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
@@ -35,14 +36,24 @@ class Comparison:
         topics: of the process.
         source: the primary.
         ear: the hub; while it hears nothing, comparisons come more often.
+        contact: told whether the primary answers.
         bounds: figures.
         clock: monotonic seconds.
     """
 
-    def __init__(self, topics: Topics, source: Source, ear: Ear, bounds: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        source: Source,
+        ear: Ear,
+        contact: Contact,
+        bounds: Bounds,
+        clock: Callable[[], float],
+    ) -> None:
         self._topics = topics
         self._source = source
         self._ear = ear
+        self._contact = contact
         self._bounds = bounds
         self._clock = clock
         self._now = asyncio.Event()
@@ -76,7 +87,8 @@ class Comparison:
     async def _compare_some(self, topics: Mapping[str, Topic]) -> None:
         asked_at = self._clock()
         known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
-        differences = await self._source.differing(known)
+        with self._contact.asking():
+            differences = await self._source.differing(known)
         for topic in topics.values():
             topic.confirmed_at = max(topic.confirmed_at, asked_at)
         for job in differences.changed:
