@@ -122,11 +122,37 @@ class Settings(BaseSettings):
     # What it stands on
     database_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Postgres is started in the data folder.")
     redis_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Redis is started on a Unix socket.")
-    pool_size: int = _setting(8, "connections", "Held open by a process; polls are served from memory.", ge=1)
-    pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
-    pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
+    database_pooled: bool = _setting(
+        default=False,
+        unit="flag",
+        reason="DATABASE_URL leads to a pooler in transaction mode, as PgBouncer: nothing is prepared or set there "
+        "that outlives a transaction. Give the role a `statement_timeout`.",
+    )
+    direct_url: SecretStr | None = _setting(
+        None, "URL", "Postgres itself where DATABASE_URL leads to a pooler, for migrations, which lock a session."
+    )
+    pool_size: int = _setting(
+        20, "connections", "Held open by a node, that is by its workers and its monitor together.", ge=1
+    )
+    pool_overflow: int = _setting(
+        40, "connections", "Beside those, for bursts. A default server has room for 97 in all.", ge=0
+    )
+    pool_timeout: float = _setting(2, "s", "A request that waits longer for a connection is better refused.", gt=0)
+    connect_timeout: float = _setting(2, "s", "A primary that takes longer to greet is of no use to a request.", gt=0)
     statement_timeout: float = _setting(
-        4, "s", "A request waits no longer for a statement; COPY and what monitors do have longer ones.", gt=0
+        4, "s", "A request waits no longer for a statement; COPY, and what monitors do, have longer ones.", gt=0
+    )
+    monitor_statement_timeout: float = _setting(
+        15, "s", "A monitor's statements move hundreds of jobs, and nobody waits for them.", gt=0
+    )
+    lock_timeout: float = _setting(
+        2, "s", "A row is held for milliseconds; whoever waits longer for it waits for something that hangs.", gt=0
+    )
+    transaction_idle: float = _setting(
+        10, "s", "A transaction that idles holds locks, and hides later commits from those who replay.", gt=0
+    )
+    connection_idle: float = _setting(
+        900, "s", "The server closes a connection that was not used for so long: bursts are over by then.", gt=0
     )
     heartbeat_every: float = _setting(0.5, "s", "How often each process asks Postgres whether it answers.", gt=0)
     heartbeat_timeout: float = _setting(

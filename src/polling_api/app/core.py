@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from polling_api.api.cursors import Cursors
 from polling_api.api.held import Holding
 from polling_api.api.lapsing import Lapsing
@@ -14,8 +12,9 @@ from polling_api.api.open_streams import OpenStreams
 from polling_api.api.ownership import Ownership
 from polling_api.api.streaming import KeepAlive
 from polling_api.app import connections
-from polling_api.app.circuits import HEARTBEAT_CIRCUIT, KIND_CIRCUIT, POSTGRES, Circuits
+from polling_api.app.circuits import Circuits
 from polling_api.app.limiting import Limiting, limiting
+from polling_api.app.pools import Pools, worker_pools
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
@@ -27,8 +26,7 @@ from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
-from polling_api.store.guard import Guard
-from polling_api.store.heartbeat import Heartbeat
+from polling_api.store.shares import Kind
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
 
@@ -39,9 +37,8 @@ class Core:
 
     settings: Settings
     circuits: Circuits
-    heartbeat: Heartbeat
+    pools: Pools
     vigil: Vigil
-    engine: AsyncEngine
     transport: RedisTransport
     hub: Hub
     watch: StatusWatch
@@ -84,8 +81,7 @@ class Core:
         await self.limiting.reconciler.close()
         await self.hub.close()
         await self.nonces.close()
-        self.heartbeat.close()
-        await self.engine.dispose()
+        await self.pools.close()
 
 
 def assemble(settings: Settings) -> Core:
@@ -95,37 +91,33 @@ def assemble(settings: Settings) -> Core:
         settings: with `database_url`, `redis_url` and `master_keys`.
 
     Raises:
-        ValueError: an address is missing, there is no master key, or a trusted proxy is no network.
+        ValueError: an address is missing, there is no master key, a trusted proxy is no network, or the connections do
+            not go round.
     """
     circuits = Circuits()
-    postgres = circuits.of_database(POSTGRES, HEARTBEAT_CIRCUIT)
-    engine = connections.database(
-        settings, "polling-api", Guard(postgres, circuits.of_database("postgres requests", KIND_CIRCUIT))
-    )
+    pools = worker_pools(settings, circuits)
     transport = connections.transport(settings)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
-    source, bounds = PrimarySource(engine), _bounds_of(settings)
+    source, bounds = PrimarySource(pools[Kind.READS]), _bounds_of(settings)
     watch, feeds = StatusWatch(source, hub, bounds), ClientFeeds(source, hub, bounds)
     hub.join(watch)
     hub.join(feeds)
     vault = Vault(master_keys)
-    record = partial(audit.add, engine)
-    heartbeat = connections.heartbeat(settings, "polling-api heartbeat")
+    record = partial(audit.add, pools[Kind.AUDIT])
 
     def back() -> None:
         watch.gap()
         feeds.gap()
 
     nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
-    limits = limiting(settings, engine)
+    limits = limiting(settings, pools[Kind.UPKEEP])
     holding, keep_alive, lapsing = Holding(limits.held), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
         circuits=circuits,
-        heartbeat=heartbeat,
-        vigil=connections.vigil(settings, heartbeat, postgres, gone=watch.lose_contact, back=back),
-        engine=engine,
+        pools=pools,
+        vigil=pools.vigil(gone=watch.lose_contact, back=back),
         transport=transport,
         hub=hub,
         watch=watch,
@@ -136,7 +128,7 @@ def assemble(settings: Settings) -> Core:
         streams=OpenStreams(holding, keep_alive, lapsing),
         ownership=Ownership(watch, Absences(time.monotonic), time.monotonic),
         cursors=Cursors(master_keys),
-        keyring=Keyring(PrimaryKeys(engine), vault),
+        keyring=Keyring(PrimaryKeys(pools[Kind.UPKEEP]), vault),
         vault=vault,
         tokens=Tokens(master_keys),
         nonces=SharedNonces(nonces, SeenNonces(), circuits.breaker("nonces", NONCE_CIRCUIT)),

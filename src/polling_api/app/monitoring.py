@@ -5,14 +5,15 @@ import secrets
 import socket
 
 from polling_api.app import connections, running
-from polling_api.app.circuits import HEARTBEAT_CIRCUIT, KIND_CIRCUIT, POSTGRES, Circuits
+from polling_api.app.circuits import Circuits
+from polling_api.app.pools import monitor_pools
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
 from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.settings import Settings
-from polling_api.store.guard import Guard
+from polling_api.store.shares import Kind
 
 
 async def run_monitor(settings: Settings) -> None:
@@ -22,10 +23,7 @@ async def run_monitor(settings: Settings) -> None:
         ValueError: an address is missing.
     """
     circuits = Circuits()
-    postgres = circuits.of_database(POSTGRES, HEARTBEAT_CIRCUIT)
-    guard = Guard(postgres, circuits.of_database("postgres monitor", KIND_CIRCUIT))
-    engine = connections.database(settings, "polling-api monitor", guard)
-    heartbeat = connections.heartbeat(settings, "polling-api monitor heartbeat")
+    pools = monitor_pools(settings, circuits)
     provider = OpenAIBatches(
         settings.upstream_base,
         api_key=_upstream_key(settings),
@@ -37,7 +35,7 @@ async def run_monitor(settings: Settings) -> None:
     alarm = Alarm()
     hub.join(alarm)
     monitor = BatchMonitor(
-        engine,
+        pools[Kind.JOBS],
         provider,
         hub.publish,
         owner=f"{socket.gethostname()}-{secrets.token_hex(8)}",
@@ -49,13 +47,13 @@ async def run_monitor(settings: Settings) -> None:
         wake=alarm.ringing,
     )
     retention = Retention(
-        engine,
+        pools[Kind.RETENTION],
         hub.publish_gone,
         jobs_keep=settings.jobs_keep,
         audit_keep=settings.audit_keep,
         every=settings.retention_every,
     )
-    vigil = connections.vigil(settings, heartbeat, postgres, gone=_nothing, back=alarm.ringing.set)
+    vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
     telling = running.start([hub.run, vigil.run])
     working = running.start([monitor.run, retention.run])
     try:
@@ -67,8 +65,7 @@ async def run_monitor(settings: Settings) -> None:
         await running.end(telling)
         await hub.close()
         await provider.close()
-        heartbeat.close()
-        await engine.dispose()
+        await pools.close()
 
 
 def _nothing() -> None:

@@ -27,6 +27,7 @@ from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
 from polling_api.hub import Hub
 from polling_api.settings import Settings
 from polling_api.store import leases
+from polling_api.store.shares import Kind
 
 
 class Service(NamedTuple):
@@ -87,7 +88,7 @@ def openapi_document() -> str:
 def _operations(core: Core) -> Operations:
     return Operations(
         core.holding,
-        needed={"postgres": partial(_answers, core.engine)},
+        needed={"postgres": partial(_answers, core.pools[Kind.UPKEEP])},
         wanted={
             "redis": core.transport.ping,
             "notices": partial(_listening, core.hub),

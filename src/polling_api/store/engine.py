@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, func, make_url, select, true
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -16,15 +16,22 @@ Engine = AsyncEngine
 
 
 class GuardedEngine(AsyncEngine):
-    """A pool that lends nothing while its circuit is open."""
+    """A pool that lends nothing while its circuit is open, and sets `within` anew in each transaction."""
 
-    def __init__(self, engine: AsyncEngine, guard: Guard) -> None:
+    def __init__(self, engine: AsyncEngine, guard: Guard | None, within: Mapping[str, float] | None) -> None:
         super().__init__(engine.sync_engine)
         self.guard = guard
+        self.within = within
 
 
 CONNECT_TIMEOUT = 5.0  # seconds: a primary that takes longer to greet is of no use to a request
 RECYCLE_AFTER = 1800  # seconds: a pool follows a failover behind one address without a restart of ours
+# For a pooler in transaction mode: what is prepared has no name, and is parsed in the round trip in which it is used.
+_UNPREPARED: Mapping[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,
+}
 # SQLSTATE (PostgreSQL manual, appendix A): shut down by its operator, after a crash, or for idling.
 _FAREWELLS = frozenset({"57P01", "57P02", "57P05", "25P03"})
 GRACE = 1.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
@@ -39,6 +46,11 @@ def connect(
     statement_timeout: float,
     application_name: str,
     guard: Guard | None = None,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    lock_timeout: float | None = None,
+    transaction_idle: float | None = None,
+    connection_idle: float | None = None,
+    pooled: bool = False,
 ) -> AsyncEngine:
     """Make a pool of connections; nothing is opened yet.
 
@@ -47,13 +59,19 @@ def connect(
 
     Args:
         url: `postgres://`, `postgresql://` or `postgresql+asyncpg://`; libpq's `sslmode` is understood.
-            Behind PgBouncer's transaction mode add `?statement_cache_size=0&prepared_statement_cache_size=0`.
         pool_size: connections held open.
         max_overflow: connections beyond those, closed after use.
         pool_timeout: seconds to wait for a connection.
-        statement_timeout: seconds for a statement; also how long a transaction of ours may idle.
+        statement_timeout: seconds for a statement.
         application_name: shown in `pg_stat_activity`.
         guard: the circuit breakers that are asked before each use; None for none.
+        connect_timeout: seconds for a new connection.
+        lock_timeout: seconds for which a statement waits for a lock; None for as long as it may take.
+        transaction_idle: seconds for which a transaction may idle; None for those of a statement.
+        connection_idle: seconds after which the server closes a connection that nobody used; None for never.
+        pooled: whether a pooler in transaction mode stands between. Each transaction, and each statement without one,
+            may then be on another connection of the server's: nothing is prepared for later, and the limits above are
+            set in each transaction. For single statements they have to be the role's own (`ALTER ROLE … SET`).
     """
     address = driver_url(url)
     engine = create_async_engine(
@@ -64,16 +82,23 @@ def connect(
         pool_recycle=RECYCLE_AFTER,
         hide_parameters=True,  # an error would repeat them: what clients sent, and sealed secrets
         connect_args={
-            "timeout": CONNECT_TIMEOUT,
+            "timeout": connect_timeout,
             "command_timeout": statement_timeout + GRACE,
             "server_settings": {"application_name": application_name},
             **driver_numbers(address),
+            **(_UNPREPARED if pooled else {}),
         },
     )
-    _limit_statements(engine, statement_timeout)
+    within = {
+        "statement_timeout": statement_timeout,
+        "lock_timeout": lock_timeout or 0,
+        "idle_in_transaction_session_timeout": transaction_idle or statement_timeout,
+    }
+    if not pooled:
+        _limit(engine, within if connection_idle is None else {**within, "idle_session_timeout": connection_idle})
     _refuse_dead_connections(engine)
     _give_up_dying_connections(engine)
-    return engine if guard is None else GuardedEngine(engine, guard)
+    return GuardedEngine(engine, guard, within if pooled else None)
 
 
 def driver_url(url: str) -> URL:
@@ -120,6 +145,7 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
         async with engine.connect() as connection:
             _look_again(engine)
             try:
+                await _limit_transaction(engine, connection)
                 yield connection
                 await connection.commit()
             except TimeoutError:
@@ -130,22 +156,28 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
 
 
 def _guarded(engine: AsyncEngine) -> AbstractContextManager[None]:
-    return engine.guard.attempt() if isinstance(engine, GuardedEngine) else nullcontext()
+    guard = engine.guard if isinstance(engine, GuardedEngine) else None
+    return nullcontext() if guard is None else guard.attempt()
 
 
 def _look_again(engine: AsyncEngine) -> None:
     """Whoever waited for a connection until the circuit opened would only wait on, for the answer."""
-    if isinstance(engine, GuardedEngine):
+    if isinstance(engine, GuardedEngine) and engine.guard is not None:
         engine.guard.require_closed()
 
 
-def _limit_statements(engine: AsyncEngine, seconds: float) -> None:
+async def _limit_transaction(engine: AsyncEngine, connection: AsyncConnection) -> None:
+    if isinstance(engine, GuardedEngine) and engine.within is not None:
+        named = [func.set_config(name, f"{seconds * 1000:.0f}", true()) for name, seconds in engine.within.items()]
+        await connection.execute(select(*named))
+
+
+def _limit(engine: AsyncEngine, within: Mapping[str, float]) -> None:
     """Set the server's own limits after connecting: PgBouncer refuses them as start-up parameters."""
-    milliseconds = round(seconds * 1000)
+    script = "; ".join(f"SET {name} = {seconds * 1000:.0f}" for name, seconds in within.items())
 
     async def limit(driver: Any) -> None:
-        await driver.execute(f"SET statement_timeout = {milliseconds}")
-        await driver.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        await driver.execute(script)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_limits(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
