@@ -60,6 +60,8 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
             client.get("/health/ready"),
         )
         live = await client.get("/health/live")
+        async with open_events(client, f"{MISSING}/events", params={"refusals": "stream"}) as stream:
+            told = await stream.rest()
     back = await until_unmarked(client, job)
 
     assert marked.status_code == 200
@@ -73,6 +75,7 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
     assert refused[-1].json()["parts"]["postgres"]["status"] == "down"
     assert refused[-1].json()["circuits"]["postgres"] != "closed"
     assert live.status_code == 200
+    assert [(event.event, event.job["code"]) for event in told] == [("problem", "unavailable")]
     assert back.status_code == 200
     assert "age" not in back.headers
 

@@ -126,7 +126,8 @@ def limited(answer: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
     """An answer below `/api/`, which says what is left, unless it is of those that may not."""
     always = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMITS}
     often = {name: {**HEADERS[name], "required": False} for name in LIMITS}
-    return {**answer, "headers": {**answer["headers"], **(always if _UNLIMITED.isdisjoint(codes) else often)}}
+    told = _UNLIMITED.isdisjoint(codes) and "text/event-stream" not in answer.get("content", {})  # has any refusal
+    return {**answer, "headers": {**answer["headers"], **(always if told else often)}}
 
 
 def problems(*codes: str) -> Responses:

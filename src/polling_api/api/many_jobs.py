@@ -9,9 +9,10 @@ from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
+from polling_api.api.event_stream import COMMENT, greeting, part, problem_event
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
-from polling_api.api.streaming import COMMENT, OpenStream, greeting, part, problem_event, start
+from polling_api.api.streaming import OpenStream, start
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch, Topic

@@ -18,7 +18,7 @@ from polling_api.api.guard import NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.origins import AllowedOrigins, origin_of
-from polling_api.api.problems import PROBLEM, problem
+from polling_api.api.problems import OUTCOME, PROBLEM, problem
 from polling_api.api.requests import FIELDS, header
 from polling_api.errors import Misdirected, PollingError
 from polling_api.representation import API_VERSION
@@ -138,8 +138,9 @@ class Edge:
         return preflight
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        _record(scope, status, seconds)
-        if status >= HTTPStatus.BAD_REQUEST and (code := scope.get(PROBLEM)):
+        code = scope.get(PROBLEM)
+        _record(scope, status if code is None else scope[OUTCOME], seconds)
+        if code is not None:
             self._refused(scope, code)
 
 
