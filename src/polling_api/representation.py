@@ -21,6 +21,8 @@ JSON_TYPE = "application/json"
 FRESH_WHILE_ACTIVE = 30  # seconds a private cache may keep a state that still changes
 FRESH_WHEN_TERMINAL = 86_400  # seconds for one that never does
 
+POLL_INTERVAL = b"x-poll-interval"
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -58,7 +60,7 @@ class Rendered:
         """The headers that a `304` shares with its `200`."""
         headers = [(b"etag", self.etag.encode())]
         if not self.job.terminal:
-            headers.append((b"x-poll-interval", b"%d" % self.job.poll_after))
+            headers.append((POLL_INTERVAL, b"%d" % self.job.poll_after))
         return headers
 
     @cached_property

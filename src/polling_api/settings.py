@@ -93,6 +93,15 @@ class Settings(BaseSettings):
     limit_held_process: int = _setting(
         20_000, "requests", "Waits and streams that a process holds open at once, some 11 KiB each.", ge=0
     )
+    overload_lag: float = _setting(
+        1, "s", "While all answers of a process are as late as this, it refuses what comes: later is of no use.", gt=0
+    )
+    overload_requests: int = _setting(
+        10_000,
+        "requests",
+        "Of a process, that wait for anything but a change.",
+        gt=0,
+    )
     limit_anonymous_jobs: int = _setting(
         100, "jobs", "Unfinished jobs that unsigned callers of one address have at once.", ge=0
     )

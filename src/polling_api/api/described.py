@@ -80,6 +80,12 @@ HEADERS: dict[str, dict[str, Any]] = {
         always=False,
         pattern="^snapshot$",
     ),
+    "X-State-Observed": _header(
+        "When the provider last confirmed the state (RFC 3339, as all times here), where it does not answer now.",
+        "2026-11-23T09:00:12.000000Z",
+        always=False,
+        format="date-time",
+    ),
     "X-RateLimit-Limit": _header("The figure of the limit of which the smallest share is left.", 60, minimum=1),
     "X-RateLimit-Remaining": _header("How many requests are left of it.", 59, minimum=0),
     "X-RateLimit-Reset": _header(

@@ -8,12 +8,13 @@ from polling_api.api.shapes import JobDocument
 
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
 _KEPT = ("Age", "X-Served-From")
+_REMARKED = (*_KEPT, "X-State-Observed")
 _HELD = ("too_many_streams", "overloaded")
 _SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
 
 READ_STATUS: Responses = {
-    200: described("The job.", "Last-Modified", *_STATE, *_KEPT),
-    304: described("The job is as the caller's validator says.", *_STATE, *_KEPT),
+    200: described("The job.", "Last-Modified", *_STATE, *_REMARKED),
+    304: described("The job is as the caller's validator says.", *_STATE, *_REMARKED),
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "internal"),
 }
 SUBMIT: Responses = {

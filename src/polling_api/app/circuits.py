@@ -19,6 +19,12 @@ HEARTBEAT_CIRCUIT = Policy(
 # what is in it.
 KIND_CIRCUIT = Policy(window=10.0, fewest=10, failure_share=0.5, open_first=0.5, open_most=5.0)
 
+
+def provider_circuit(timeout: float) -> Policy:
+    """When a provider is left alone whose calls may take `timeout` seconds: what takes half of that is slow."""
+    return Policy(window=10.0, fewest=5, slow_after=timeout / 2, slow_share=0.8, open_first=1.0, open_most=30.0)
+
+
 _FIGURES: Mapping[State, int] = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 

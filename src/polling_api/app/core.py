@@ -18,6 +18,7 @@ from polling_api.app.pools import Pools, worker_pools
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
+from polling_api.resilience.lag import LoopLag
 from polling_api.resilience.vigil import Vigil
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
@@ -56,11 +57,13 @@ class Core:
     audit: AuditLog
     refusals: Refusals
     limiting: Limiting
+    lag: LoopLag
 
     @property
     def running(self) -> list[Part]:
         """The parts that run beside the requests."""
         return [
+            self.lag.run,
             self.vigil.run,
             self.hub.run,
             self.watch.run,
@@ -135,6 +138,7 @@ def assemble(settings: Settings) -> Core:
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
         limiting=limits,
+        lag=LoopLag(),
     )
 
 

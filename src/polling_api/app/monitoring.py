@@ -5,13 +5,14 @@ import secrets
 import socket
 
 from polling_api.app import connections, running
-from polling_api.app.circuits import Circuits
+from polling_api.app.circuits import Circuits, provider_circuit
 from polling_api.app.pools import monitor_pools
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
 from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
+from polling_api.providers.protocol import Unanswered
 from polling_api.settings import Settings
 from polling_api.store.shares import Kind
 
@@ -30,6 +31,9 @@ async def run_monitor(settings: Settings) -> None:
         name=settings.provider_name,
         timeout=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
+        circuit=circuits.breaker(
+            f"provider {settings.provider_name}", provider_circuit(settings.upstream_timeout), (Unanswered,)
+        ),
     )
     hub = Hub(connections.transport(settings))
     alarm = Alarm()

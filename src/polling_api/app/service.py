@@ -16,6 +16,7 @@ from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.hot import HotLane
+from polling_api.api.load import Load
 from polling_api.api.middleware import Edge
 from polling_api.api.openapi import document_of
 from polling_api.api.origins import AllowedOrigins
@@ -70,6 +71,12 @@ def service_of(core: Core) -> Service:
         AllowedOrigins(settings.cors_origins),
         RefusalsTold(core.refusals.count),
         guard,
+        Load(
+            core.lag,
+            lambda: core.holding.waits,
+            most_lag=settings.overload_lag,
+            most_pending=settings.overload_requests,
+        ),
     )
     return Service(edge, app, core.holding)
 

@@ -103,8 +103,10 @@ class Breaker:
         return self._state
 
     @contextmanager
-    def attempt(self) -> Generator[None]:
+    def attempt(self, *, timed: bool = True) -> Generator[None]:
         """Make a call in the body, which has a timeout of its own, and record what came of it.
+
+        `timed` is whether it may be found slow; how long a transfer takes depends on what is transferred.
 
         A call that is cancelled is not held against the dependency, unless it had taken too long already: otherwise
         impatient callers would hide that it hangs. If it was the probe, the next call is.
@@ -116,9 +118,9 @@ class Breaker:
         try:
             yield
         except BaseException as error:
-            self._record(era, self._outcome(error, self._clock() - began))
+            self._record(era, self._outcome(error, self._clock() - began if timed else 0.0))
             raise
-        self._record(era, self._outcome(None, self._clock() - began))
+        self._record(era, self._outcome(None, self._clock() - began if timed else 0.0))
 
     def _admit(self) -> int:
         now = self._clock()

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from polling_api import metrics
+from polling_api.domain.pace import Strain
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
@@ -39,6 +40,9 @@ class Comparison:
         contact: told whether the primary answers.
         bounds: figures.
         clock: monotonic seconds.
+
+    Attributes:
+        strained: what was watched at the last comparison and has a provider that does not answer.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Comparison:
         self._bounds = bounds
         self._clock = clock
         self._now = asyncio.Event()
+        self.strained: Mapping[str, Strain] = {}
 
     def hasten(self) -> None:
         """Compare now, instead of when the pause is over."""
@@ -81,10 +86,12 @@ class Comparison:
 
     async def _compare(self) -> None:
         watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
+        strained = dict[str, Strain]()
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
-            await self._compare_some(some)
+            strained.update(await self._compare_some(some))
+        self.strained = strained
 
-    async def _compare_some(self, topics: Mapping[str, Topic]) -> None:
+    async def _compare_some(self, topics: Mapping[str, Topic]) -> Mapping[str, Strain]:
         asked_at = self._clock()
         known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
         with self._contact.asking():
@@ -96,3 +103,4 @@ class Comparison:
                 metrics.MADE_UP.inc()
         for job_id in differences.missing:
             self._topics.bury(topics[job_id])
+        return differences.strained

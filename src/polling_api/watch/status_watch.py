@@ -73,12 +73,14 @@ class StatusWatch:
 
     def remark(self, job: Job) -> Remark | None:
         """What a reader should know of a version that is answered with: nothing, as long as all is well."""
-        if not self._contact.lost or job.terminal:
+        strain = self._comparison.strained.get(job.id)
+        if (strain is None and not self._contact.lost) or job.terminal:
             return None
         topic = self._topics.get(job.id)
-        if topic is None or self.certain(topic):
-            return None
-        return Remark(age=int(self._clock() - topic.confirmed_at))
+        age = None
+        if self._contact.lost and topic is not None and not self.certain(topic):
+            age = int(self._clock() - topic.confirmed_at)
+        return None if age is None and strain is None else Remark(age, strain)
 
     async def get(self, job_id: str) -> Snapshot | None:
         """The present version of a job, at most `oldest_answer` behind; None where there is no such job.

@@ -88,7 +88,7 @@ class StatusEndpoint:
         else:
             answer = answers.state(rendered, granted=granted)
         remark = self._watch.remark(snapshot.job)
-        return answer if remark is None else answers.remarked(answer, remark)
+        return answer if remark is None else answers.remarked(answer, snapshot.job, remark)
 
     async def _wait(
         self,
