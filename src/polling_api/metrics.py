@@ -68,6 +68,13 @@ COMPARISONS = Histogram(
 MADE_UP = Counter("polling_comparison_found", "Changes found by comparison that no notice had told.", registry=REGISTRY)
 SWEEPS = Histogram("polling_sweep_seconds", "One sweep of the monitor over claimed jobs.", registry=REGISTRY)
 SWEPT = Counter("polling_swept_jobs", "Jobs a monitor looked at, by what came of it.", ("outcome",), registry=REGISTRY)
+CIRCUITS = Gauge(
+    "polling_circuit_state",
+    "Circuit breakers, by what they guard: 0 closed (all calls pass), 1 half-open (one does), 2 open (none does).",
+    ("circuit",),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",  # one process that is cut off is what has to be seen
+)
 PROVIDER_CALLS = Histogram(
     "polling_provider_seconds", "Calls to the provider, by call and outcome.", ("call", "outcome"), registry=REGISTRY
 )

@@ -23,6 +23,7 @@ FRESH_WHILE_ACTIVE = 30  # seconds a private cache may keep a state that still c
 FRESH_WHEN_TERMINAL = 86_400  # seconds for one that never does
 
 MOST_FORMS = 16  # kept of one version, some 2 KiB each; far more than there are forms with all fields
+POLL_INTERVAL = b"x-poll-interval"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -67,7 +68,7 @@ class Rendered:
         """The headers that a `304` shares with its `200`."""
         headers = [(b"etag", self.etag.encode())]
         if not self.job.terminal:
-            headers.append((b"x-poll-interval", b"%d" % self.job.poll_after))
+            headers.append((POLL_INTERVAL, b"%d" % self.job.poll_after))
         return headers
 
     @cached_property

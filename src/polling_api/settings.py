@@ -118,6 +118,15 @@ class Settings(BaseSettings):
     limit_held_process: int = _setting(
         20_000, "requests", "Waits and streams that a process holds open at once, some 11 KiB each.", ge=0
     )
+    overload_lag: float = _setting(
+        1, "s", "While all answers of a process are as late as this, it refuses what comes: later is of no use.", gt=0
+    )
+    overload_requests: int = _setting(
+        10_000,
+        "requests",
+        "Of a process, that wait for anything but a change.",
+        gt=0,
+    )
     limit_anonymous_jobs: int = _setting(
         100, "jobs", "Unfinished jobs that unsigned callers of one address have at once.", ge=0
     )
@@ -147,10 +156,42 @@ class Settings(BaseSettings):
     # What it stands on
     database_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Postgres is started in the data folder.")
     redis_url: SecretStr | None = _setting(None, "URL", "Unset: an embedded Redis is started on a Unix socket.")
-    pool_size: int = _setting(8, "connections", "Held open by a process; polls are served from memory.", ge=1)
-    pool_overflow: int = _setting(8, "connections", "For bursts of submits; 16 a process leaves room in 100.", ge=0)
-    pool_timeout: float = _setting(5, "s", "A request that waits longer for a connection is better refused.", gt=0)
-    statement_timeout: float = _setting(15, "s", "Longer than any statement but COPY, which has its own.", gt=0)
+    database_pooled: bool = _setting(
+        default=False,
+        unit="flag",
+        reason="DATABASE_URL leads to a pooler in transaction mode, as PgBouncer: nothing is prepared or set there "
+        "that outlives a transaction. Give the role a `statement_timeout`.",
+    )
+    direct_url: SecretStr | None = _setting(
+        None, "URL", "Postgres itself where DATABASE_URL leads to a pooler, for migrations, which lock a session."
+    )
+    pool_size: int = _setting(
+        20, "connections", "Held open by a node, that is by its workers and its monitor together.", ge=1
+    )
+    pool_overflow: int = _setting(
+        40, "connections", "Beside those, for bursts. A default server has room for 97 in all.", ge=0
+    )
+    pool_timeout: float = _setting(2, "s", "A request that waits longer for a connection is better refused.", gt=0)
+    connect_timeout: float = _setting(2, "s", "A primary that takes longer to greet is of no use to a request.", gt=0)
+    statement_timeout: float = _setting(
+        4, "s", "A request waits no longer for a statement; COPY, and what monitors do, have longer ones.", gt=0
+    )
+    monitor_statement_timeout: float = _setting(
+        15, "s", "A monitor's statements move hundreds of jobs, and nobody waits for them.", gt=0
+    )
+    lock_timeout: float = _setting(
+        2, "s", "A row is held for milliseconds; whoever waits longer for it waits for something that hangs.", gt=0
+    )
+    transaction_idle: float = _setting(
+        10, "s", "A transaction that idles holds locks, and hides later commits from those who replay.", gt=0
+    )
+    connection_idle: float = _setting(
+        900, "s", "The server closes a connection that was not used for so long: bursts are over by then.", gt=0
+    )
+    heartbeat_every: float = _setting(0.5, "s", "How often each process asks Postgres whether it answers.", gt=0)
+    heartbeat_timeout: float = _setting(
+        1, "s", "Two beats in a row that take longer open the circuit, which refuses all that needs Postgres.", gt=0
+    )
     redis_timeout: float = _setting(0.25, "s", "Nothing waits longer for Redis: it only carries hints.", gt=0)
     nonce_timeout: float = _setting(
         0.02, "s", "The one call that a signed request waits for; without its answer, reads of status go on.", gt=0
@@ -208,6 +249,9 @@ class Settings(BaseSettings):
 
     # Watching
     max_wait: int = _setting(30, "s", "Proxies on the way cut requests that are silent for longer.", ge=0)
+    snapshot_kept: float = _setting(
+        300, "s", "While Postgres is away, states confirmed within this time are served, marked with their age.", ge=0
+    )
     keepalive_every: float = _setting(15, "s", "A silent stream is cut by proxies after some 30 s.", gt=0)
     compare_every: float = _setting(3, "s", "A lost notification is made up for within this time.", gt=0)
     max_snapshots: int = _setting(20_000, "jobs", "Held in memory by a process, some 6 KiB each.", gt=0)

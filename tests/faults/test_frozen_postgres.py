@@ -1,54 +1,149 @@
 """A Postgres that is stopped, and answers nothing, not even with an error."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
+import httpx
 import pytest
 
 from polling_api.embedded import Server
 from running.asking import asking
 from running.cluster import Cluster
+from running.events import open_events
 from running.freezing import frozen
-from running.jobs import read, submit
+from running.jobs import Job, batch, read, submit
 from running.service import Service, running_service
 
-SOON = 8.0  # seconds: the deadline of a read and some room on a busy machine; the driver's own is 17
+FOUND_WITHIN = 20.0  # seconds: two heartbeats of a second each, and room on a busy machine
+AT_ONCE = 1.9  # seconds: no deadline of ours is as short
 MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def freezing(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
     server = cluster.server(servers_folder / "freezing")
     yield server
     server.stop()
 
 
-@pytest.fixture
-async def service(freezing: Server, redis_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running_service(freezing.url, redis_url, folder=tmp_path, monitor=False) as running:
+@pytest.fixture(scope="module")
+async def service(freezing: Server, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    folder = tmp_path_factory.mktemp("frozen")
+    async with running_service(freezing.url, redis_url, folder=folder, monitor=False) as running:
         yield running
 
 
-async def test_nobody_waits_for_it_and_nobody_is_told_a_state_that_may_be_old(
-    service: Service, freezing: Server
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with asking(service.url, patience=40) as asked:
+        yield asked
+
+
+async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_once(
+    client: httpx.AsyncClient, freezing: Server
 ) -> None:
-    async with asking(service.url, patience=40) as client:
-        job = await submit(client)
-        seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
+    job = await submit(client)
+    seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
 
+    with frozen(freezing):
+        await until_open(client)
+        marked = await until_marked(client, job)
+        unchanged = await client.get(job["links"]["self"], headers=seen)
+        took, refused = await timed(
+            client.get(MISSING),
+            client.post("/api/v1/jobs", json=batch()),
+            client.post(job["links"]["cancel"]),
+            client.get(job["links"]["results"]),
+            client.get("/health/ready"),
+        )
+        live = await client.get("/health/live")
+        async with open_events(client, f"{MISSING}/events", params={"refusals": "stream"}) as stream:
+            told = await stream.rest()
+    back = await until_unmarked(client, job)
+
+    assert marked.status_code == 200
+    assert marked.headers["x-served-from"] == "snapshot"
+    assert 0 < int(marked.headers["age"]) <= 300
+    assert unchanged.status_code == 304
+    assert unchanged.headers["x-served-from"] == "snapshot"
+    assert [answer.status_code for answer in refused] == [503] * 5
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused[:-1])
+    assert took < AT_ONCE
+    assert refused[-1].json()["parts"]["postgres"]["status"] == "down"
+    assert refused[-1].json()["circuits"]["postgres"] != "closed"
+    assert live.status_code == 200
+    assert [(event.event, event.job["code"]) for event in told] == [("problem", "unavailable")]
+    assert back.status_code == 200
+    assert "age" not in back.headers
+
+
+async def test_nobody_waits_long_for_it_before_it_is_found_out(client: httpx.AsyncClient, freezing: Server) -> None:
+    job = await submit(client)
+
+    with frozen(freezing):
+        took, answers = await timed(
+            client.get(MISSING),
+            client.post("/api/v1/jobs", json=batch()),
+            client.post(job["links"]["cancel"]),
+            client.get(job["links"]["results"]),
+        )
+    await until_unmarked(client, job)
+
+    assert {answer.status_code for answer in answers} <= {503, 409}  # what was known less than 4 s before is told
+    assert [answer.status_code for answer in answers[:3]] == [503] * 3
+    assert took < FOUND_WITHIN
+
+
+async def test_a_wait_ends_with_what_is_known_and_a_stream_goes_on_when_it_is_back(
+    client: httpx.AsyncClient, freezing: Server
+) -> None:
+    job = await submit(client)
+    seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
+
+    async with open_events(client, job["links"]["events"]) as events:
+        first = await events.event(FOUND_WITHIN)
         with frozen(freezing):
-            async with asyncio.timeout(6 + SOON):
-                waited = await client.get(job["links"]["self"], params={"wait": 6}, headers=seen)
-            async with asyncio.timeout(SOON):
-                cold, ready, live = await asyncio.gather(
-                    client.get(MISSING), client.get("/health/ready"), client.get("/health/live")
-                )
-        async with asyncio.timeout(SOON):
-            thawed = await client.get(job["links"]["self"], headers=seen)
+            await until_open(client)
+            waited = await client.get(job["links"]["self"], params={"wait": 6}, headers=seen)
+        await until_unmarked(client, job)
+        await client.post(job["links"]["cancel"])
+        last = await events.event(FOUND_WITHIN)
 
-    assert [answer.status_code for answer in (waited, cold, ready, live)] == [503, 503, 503, 200]
-    assert [answer.json()["code"] for answer in (waited, cold)] == ["unavailable", "unavailable"]
-    assert all(answer.headers["retry-after"] for answer in (waited, cold))
-    assert ready.json()["parts"]["postgres"]["status"] == "down"
-    assert thawed.status_code == 304
+    assert waited.status_code == 304
+    assert waited.headers["x-served-from"] == "snapshot"
+    assert int(waited.headers["age"]) >= 4
+    assert (first.job["version"], first.job["status"]) == (1, "queued")
+    assert (last.job["version"], last.job["status"]) == (2, "cancelled")
+
+
+async def until_open(client: httpx.AsyncClient) -> None:
+    await _until(client, "/health/ready", lambda answer: answer.json()["circuits"]["postgres"] != "closed")
+
+
+async def until_marked(client: httpx.AsyncClient, job: Job) -> httpx.Response:
+    return await _until(client, job["links"]["self"], lambda answer: "age" in answer.headers)
+
+
+async def until_unmarked(client: httpx.AsyncClient, job: Job) -> httpx.Response:
+    return await _until(
+        client, job["links"]["self"], lambda answer: answer.status_code == 200 and "age" not in answer.headers
+    )
+
+
+async def _until(
+    client: httpx.AsyncClient, path: str, holds: Callable[[httpx.Response], bool], within: float = FOUND_WITHIN
+) -> httpx.Response:
+    """Ask until the answer is as it should be; every wait in between is the service's own."""
+    async with asyncio.timeout(within):
+        while not holds(answer := await client.get(path)):  # noqa: ASYNC110 - the service has no event for us
+            await asyncio.sleep(0.1)
+    return answer
+
+
+async def timed(*asked: Awaitable[httpx.Response]) -> tuple[float, list[httpx.Response]]:
+    """All answers, and the seconds until the last of them."""
+    began = monotonic()
+    answers = await asyncio.gather(*asked)
+    return monotonic() - began, answers

@@ -26,8 +26,8 @@ FASTER: Final[Mapping[str, str]] = {
     "log_format": "json",
     "log_level": "debug",
     "provider": "simulator",
-    "pool_size": "4",
-    "pool_overflow": "4",
+    "pool_size": "8",
+    "pool_overflow": "16",
     "master_keys": MASTER_KEY,
     "nonce_timeout": "2",  # a busy machine is not a Redis that is away
     # A test asks as often as it likes, whatever others ask from the same address; those of limits set their own.

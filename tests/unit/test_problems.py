@@ -51,6 +51,27 @@ def test_a_problem_that_may_pass_says_when_in_header_and_body() -> None:
     assert orjson.loads(answer.body)["retry_after"] == 2
 
 
+@pytest.mark.parametrize("code", ["unavailable", "overloaded", "draining"])
+def test_what_may_pass_is_told_in_a_stream_where_that_is_asked_for(code: str) -> None:
+    scope = {**SCOPE, "path": "/api/v1/jobs/events", "query_string": b"ids=x&refusals=stream"}
+
+    answer = problem(Unavailable("Not now.", code=code, retry_after=2), scope)
+
+    retry, event, told, *end = answer.body.splitlines()
+    assert answer.status == 200
+    assert 2000 <= int(retry.removeprefix(b"retry: ")) <= 3000
+    assert event == b"event: problem"
+    assert orjson.loads(told.removeprefix(b"data: "))["code"] == code
+    assert end == [b""]
+
+
+@pytest.mark.parametrize("query", [b"refusals=plain", b"refusals=", b"", b"norefusals=stream"])
+def test_it_is_told_plainly_where_it_is_not(query: bytes) -> None:
+    scope = {**SCOPE, "path": "/api/v1/jobs/events", "query_string": query}
+
+    assert problem(Unavailable("Not now."), scope).status == 503
+
+
 @pytest.mark.parametrize("kind", all_errors())
 def test_every_error_has_a_status(kind: type[PollingError]) -> None:
     assert 400 <= status_of(kind("It happened.")) < 600

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope
 
 from polling_api.domain.caller import ANYBODY, Caller
 from polling_api.errors import Unauthenticated, Unavailable
+from polling_api.resilience.backoff import jittered
 
 ADMISSION = "polling.admission"  # of the scope
 RETRY_AFTER = 2  # seconds: a restart of Redis or a failover of Postgres takes a few
@@ -44,7 +45,7 @@ class Admission:
             Unavailable: it is not certain.
         """
         if self.doubt:
-            raise Unavailable(self.doubt, retry_after=RETRY_AFTER)
+            raise Unavailable(self.doubt, retry_after=jittered(RETRY_AFTER))
         return self.caller
 
 

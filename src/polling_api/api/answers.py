@@ -3,10 +3,13 @@
 import time
 from typing import Any, NamedTuple
 
-from polling_api.representation import Headers, Rendered
+from polling_api.domain.job import Job
+from polling_api.representation import POLL_INTERVAL, Headers, Rendered, timestamp
+from polling_api.watch import Remark
 
 VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
 NO_STORE = (b"cache-control", b"no-store")
+SERVED_FROM = (b"x-served-from", b"snapshot")
 
 
 class Answer(NamedTuple):
@@ -32,6 +35,29 @@ def state(rendered: Rendered, *, granted: int | None) -> Answer:
 def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
     """`304`: of the `200`'s headers those that a cache needs, and no others (RFC 9110, section 15.4.5)."""
     return Answer(304, [*rendered.validators, *_frame(rendered, granted)])
+
+
+def remarked(answer: Answer, job: Job, remark: Remark) -> Answer:
+    """The same answer about a job, with what its reader should know beside it."""
+    headers = answer.headers
+    if remark.strain is not None:
+        pace = remark.strain.poll_after(job.poll_after)
+        headers = [(name, b"%d" % pace if name == POLL_INTERVAL else value) for name, value in headers]
+    return answer._replace(headers=[*headers, *remarks(remark)])
+
+
+def remarks(remark: Remark) -> Headers:
+    """A remark as headers.
+
+    `Age` (RFC 9111, section 5.1) says how long ago the state was last confirmed here, and `X-State-Observed` when the
+    provider last confirmed it.
+    """
+    told: Headers = []
+    if remark.age is not None:
+        told += [(b"age", b"%d" % remark.age), SERVED_FROM]
+    if remark.strain is not None and (observed_at := timestamp(remark.strain.observed_at)) is not None:
+        told.append((b"x-state-observed", observed_at.encode()))
+    return told
 
 
 def unfinished(rendered: Rendered) -> Headers:

@@ -10,8 +10,9 @@ from starlette.types import Message, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
+from polling_api.api.event_stream import COMMENT, START, greeting, part
 from polling_api.api.places import numbers_of_place
-from polling_api.api.streaming import COMMENT, START, OpenStream, greeting, part
+from polling_api.api.streaming import OpenStream
 from polling_api.domain.job import Job
 from polling_api.domain.places import Place, Visited
 from polling_api.errors import Unavailable

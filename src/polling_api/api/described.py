@@ -70,6 +70,24 @@ HEADERS: dict[str, dict[str, Any]] = {
         f'</api/v1/jobs/{EXAMPLE_ID}/results?after=99&limit=100>; rel="next"',
         always=False,
     ),
+    "Age": _header(
+        "Seconds since the state was last confirmed (RFC 9111), where the database cannot be asked now.",
+        12,
+        always=False,
+        minimum=0,
+    ),
+    "X-Served-From": _header(
+        "`snapshot` where the database cannot be asked now, and the state is what was known before.",
+        "snapshot",
+        always=False,
+        pattern="^snapshot$",
+    ),
+    "X-State-Observed": _header(
+        "When the provider last confirmed the state (RFC 3339, as all times here), where it does not answer now.",
+        "2026-11-23T09:00:12.000000Z",
+        always=False,
+        format="date-time",
+    ),
     "X-RateLimit-Limit": _header("The figure of the limit of which the smallest share is left.", 60, minimum=1),
     "X-RateLimit-Remaining": _header("How many requests are left of it.", 59, minimum=0),
     "X-RateLimit-Reset": _header(
@@ -116,7 +134,8 @@ def limited(answer: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
     """An answer below `/api/`, which says what is left, unless it is of those that may not."""
     always = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMITS}
     often = {name: {**HEADERS[name], "required": False} for name in LIMITS}
-    return {**answer, "headers": {**answer["headers"], **(always if _UNLIMITED.isdisjoint(codes) else often)}}
+    told = _UNLIMITED.isdisjoint(codes) and "text/event-stream" not in answer.get("content", {})  # has any refusal
+    return {**answer, "headers": {**answer["headers"], **(always if told else often)}}
 
 
 def problems(*codes: str) -> Responses:

@@ -7,12 +7,14 @@ from polling_api.api.described import Responses, described, problems
 from polling_api.api.shapes import JobDocument
 
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
+_KEPT = ("Age", "X-Served-From")
+_REMARKED = (*_KEPT, "X-State-Observed")
 _HELD = ("too_many_streams", "overloaded")
 _SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
 
 READ_STATUS: Responses = {
-    200: described("The job.", "Last-Modified", *_STATE),
-    304: described("The job is as the caller's validator says.", *_STATE),
+    200: described("The job.", "Last-Modified", *_STATE, *_REMARKED),
+    304: described("The job is as the caller's validator says.", *_STATE, *_REMARKED),
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "internal"),
 }
 SUBMIT: Responses = {
@@ -79,6 +81,7 @@ EVENTS: Responses = {
         "A stream that ends after the job's last version, or with a problem if the job is deleted.",
         "Cache-Control",
         "Vary",
+        *_KEPT,
         content=_stream(
             'retry: 2310\nid: 4\nevent: job\ndata: {"object":"job","version":4,…}\n\n:\n\n',
             version={"pattern": "^[0-9]+$", "description": "The job's version."},
@@ -92,6 +95,7 @@ MANY_EVENTS: Responses = {
         "A stream that ends after the last version of the last job.",
         "Cache-Control",
         "Vary",
+        *_KEPT,
         content=_stream(
             'retry: 2310\nid: WzQsMV0.3fJk…\nevent: job\ndata: {"object":"job","version":4,…}\n\n'
             'id: WzQsLTFd.Zk9b…\nevent: problem\ndata: {"type":"/problems/job_not_found","id":"job_…",…}\n\n',
@@ -172,9 +176,17 @@ _PART = {
 _PARTS = {"type": "object", "additionalProperties": _PART}
 
 
+_CIRCUITS = {
+    "type": "object",
+    "additionalProperties": {"enum": ["closed", "half-open", "open"]},
+    "description": "Circuit breakers by what they guard; while one is open, what needs it is refused at once.",
+}
+
+
 def _readiness(*statuses: str) -> dict[str, Any]:
     parts = {"postgres": {"status": "ok"}, "redis": {"status": "down", "reason": "no answer within 1 s"}}
-    return _health(statuses, {"status": statuses[-1], "parts": parts}, parts=_PARTS)
+    example = {"status": statuses[-1], "parts": parts, "circuits": {"postgres": "closed", "nonces": "open"}}
+    return _health(statuses, example, parts=_PARTS, circuits=_CIRCUITS)
 
 
 def _ready(*statuses: str) -> dict[str, Any]:

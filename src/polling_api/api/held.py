@@ -160,6 +160,11 @@ class Holding:
             if limit is not None and party is not None:
                 limit.leave(party)
 
+    @property
+    def waits(self) -> int:
+        """How many waits there are now."""
+        return len(self._held["wait"])
+
     def catch_up(self, held: Held) -> None:
         """Let `held` go if it joined while the process was draining already, and so is on no list."""
         if self.draining:

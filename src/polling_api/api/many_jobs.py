@@ -9,9 +9,10 @@ from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
+from polling_api.api.event_stream import COMMENT, greeting, part, problem_event
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
-from polling_api.api.streaming import COMMENT, START, OpenStream, greeting, part, problem_event
+from polling_api.api.streaming import OpenStream, start
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch, Topic
@@ -62,7 +63,7 @@ class ManyJobsStream(OpenStream):
         told = b"".join(map(self._told_gone, unknown)) + self._told_news()
         self._greeting = greeting()
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self._write(told, START)
+        self._write(told, start(self._watch, topics.values()))
         self._begun = True
         self._read_on()
 

@@ -14,14 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
-from polling_api.api.guard import NoWatcher, Watcher
+from polling_api.api.guard import LIMITED, NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
+from polling_api.api.load import Load, NoLoad, overloaded
 from polling_api.api.origins import AllowedOrigins, origin_of
-from polling_api.api.problems import PROBLEM, problem
+from polling_api.api.problems import OUTCOME, PROBLEM, problem
 from polling_api.api.requests import FIELDS, header
 from polling_api.errors import Misdirected, PollingError
-from polling_api.representation import API_VERSION
+from polling_api.representation import API_VERSION, Headers
 
 # Printable, and nothing that could end a header or a log line.
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -66,6 +67,7 @@ class Edge:
         origins: those whose pages may read answers, and write.
         refused: told of each request that was refused for who made it, with the problem's code.
         guard: looks at every request, and says what is left to its caller.
+        load: says whether there is room for one more.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class Edge:
         origins: AllowedOrigins,
         refused: Callable[[Scope, str], None] = _nobody_told,
         guard: Watcher | None = None,
+        load: Load | NoLoad | None = None,
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
         self._refused = refused
         self._guard = guard or NoWatcher()
+        self._load = load or NoLoad()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -88,7 +92,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        self._guard.meet(scope)
+        overload = self._meet(scope)
         correlated = (b"x-correlation-id", _identify(scope).encode())
         origin = origin_of(scope)
         readable = [] if origin is None else self._origins.headers_for(origin)
@@ -98,17 +102,11 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
-                self._tell(scope, status, time.perf_counter() - started)
-                left = self._guard.told(scope, status)
-                headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left, *readable]
-                if status != 304:  # noqa: PLR2004 - it has no body to guard, and every byte of it is sent very often
-                    headers += _GUARDS
-                message = {**message, "headers": headers}
+                message = {**message, "headers": self._headers(message, scope, started, correlated, readable)}
             await send(message)
 
         try:
-            answer = self._answer_at_once(scope, origin)
+            answer = self._answer_at_once(scope, origin, overload=overload)
             if answer is None:
                 await self._app(scope, receive, send_framed)
             else:
@@ -124,9 +122,40 @@ class Edge:
                 raise
             error = PollingError("Something went wrong on our side. The correlation id helps us to find out what.")
             await send_whole(problem(error, scope), send_framed)
+        finally:
+            if not status:  # its client went away before
+                self._load.pending -= 1
 
-    def _answer_at_once(self, scope: Scope, origin: bytes | None) -> Answer | None:
-        """The answer to a browser's preflight; None where the request may go on."""
+    def _meet(self, scope: Scope) -> bool:
+        """Take a request in; answers whether it is one too many."""
+        overload = self._load.too_much and scope["path"].startswith(LIMITED)  # health and metrics still answer
+        if not overload:
+            self._guard.meet(scope)
+        self._load.pending += 1
+        return overload
+
+    def _headers(
+        self, message: Message, scope: Scope, started: float, correlated: tuple[bytes, bytes], readable: Headers
+    ) -> Headers:
+        """The headers of an answer that begins now, and what has to be done as it does."""
+        status = message["status"]
+        self._load.pending -= 1
+        scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
+        self._tell(scope, status, time.perf_counter() - started)
+        left = self._guard.told(scope, status)
+        headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left, *readable]
+        # A 304 has no body to guard, and every byte of it is sent very often.
+        return headers if status == 304 else [*headers, *_GUARDS]  # noqa: PLR2004
+
+    def _answer_at_once(self, scope: Scope, origin: bytes | None, *, overload: bool) -> Answer | None:
+        """The answer to a browser's preflight; None where the request may go on.
+
+        Raises:
+            Unavailable: there is too much to do (`overloaded`).
+            Misdirected, Refused: the request's host or origin is none of ours.
+        """
+        if overload:
+            raise overloaded()
         host = header(scope, b"host")
         if not self._hosts.allow(host):
             raise Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
@@ -138,8 +167,9 @@ class Edge:
         return preflight
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        _record(scope, status, seconds)
-        if status >= HTTPStatus.BAD_REQUEST and (code := scope.get(PROBLEM)):
+        code = scope.get(PROBLEM)
+        _record(scope, status if code is None else scope[OUTCOME], seconds)
+        if code is not None:
             self._refused(scope, code)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from polling_api import metrics
 from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.job import JOB_ID
-from polling_api.errors import NotFound, Refused
+from polling_api.errors import NotFound, Refused, Unavailable
 from polling_api.representation import Snapshot
+from polling_api.resilience.backoff import jittered
+from polling_api.resilience.coalesce import RETRY_AFTER
 from polling_api.watch import Absences, Follower, StatusWatch, Topic
 
 # Seconds that a denial takes which had to be read: more than the read itself on a machine that is not overloaded, so
@@ -33,7 +35,9 @@ class Ownership:
         self._absences = absences
         self._clock = clock
 
-    async def find(self, caller: Caller, job_id: str, scope: Scope | None, *, version: int = 0) -> Snapshot:
+    async def find(
+        self, caller: Caller, job_id: str, scope: Scope | None, *, version: int = 0, kept: bool = False
+    ) -> Snapshot:
         """The present version of a job, for a caller who has seen `version` of it.
 
         Args:
@@ -41,6 +45,8 @@ class Ownership:
             job_id: as it stands in the request.
             scope: what a token has to allow for this; None where no token allows it.
             version: a snapshot that knows less asks the primary once.
+            kept: whether, where the primary does not answer, what was known before is good enough: for answers that
+                say how old it is.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
@@ -49,8 +55,10 @@ class Ownership:
         """
         topic = self._watch.live(job_id)
         snapshot = topic and topic.snapshot
-        if snapshot is not None and caller.sees(snapshot.job):
+        if topic and snapshot and caller.sees(snapshot.job) and (kept or self._watch.certain(topic)):
             metrics.snapshot_reads("live").inc()
+        elif kept:
+            snapshot = await self._read_or_keep(caller, job_id, known=snapshot is not None)
         else:
             snapshot = await self._read(caller, job_id, known=snapshot is not None)
         if version > snapshot.job.version:
@@ -82,6 +90,7 @@ class Ownership:
             for topic in seen.values():
                 require_scope(caller, scope, topic.snapshot)
             denied = [job_id for job_id in asked if job_id not in seen]
+            self._require_certain([followed[job_id] for job_id in denied if job_id in followed])
             if denied:
                 await self._deny(caller, denied, began)
         except BaseException:
@@ -121,6 +130,21 @@ class Ownership:
             await self._deny(caller, [job_id], began)
             raise no_such_job()
         return snapshot
+
+    async def _read_or_keep(self, caller: Caller, job_id: str, *, known: bool) -> Snapshot:
+        """Where the primary does not answer, what is known here of the caller's own jobs; nothing of anybody else's."""
+        try:
+            return await self._read(caller, job_id, known=known)
+        except Unavailable:
+            topic = self._watch.live(job_id)
+            if topic is None or topic.snapshot is None or not caller.sees(topic.snapshot.job):
+                raise
+            return topic.snapshot
+
+    def _require_certain(self, foreign: Collection[Topic]) -> None:
+        """What cannot be said now of a job that is missing cannot be said of one that is another's either."""
+        if not all(map(self._watch.certain, foreign)):
+            raise Unavailable("The primary does not answer.", retry_after=jittered(RETRY_AFTER))
 
     async def _deny(self, caller: Caller, ids: Collection[str], began: float) -> None:
         for job_id in ids:

@@ -2,11 +2,13 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Scope
 
 from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.event_stream import refusal
 from polling_api.errors import (
     BadRequest,
     Conflict,
@@ -32,6 +34,12 @@ from polling_api.representation import Headers
 
 PROBLEM_TYPE = b"application/problem+json"
 PROBLEM = "polling.problem"  # of the scope: the code of the problem that answers it
+OUTCOME = "polling.outcome"  # and its status, which is not always that of the answer
+EVENTS = "/events"  # how the path of every event stream ends
+REFUSALS, STREAM = b"refusals", b"stream"  # the parameter by which an EventSource asks to be refused in a stream
+
+# What giving up would be wrong about.
+_MAY_PASS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 _STATUSES: dict[type[PollingError], HTTPStatus] = {
     BadRequest: HTTPStatus.BAD_REQUEST,
@@ -62,7 +70,7 @@ def status_of(error: PollingError) -> HTTPStatus:
 
 
 def problem(error: PollingError, scope: Scope, *, status: int | None = None, headers: Headers = []) -> Answer:  # noqa: B006
-    """The answer that tells `error`.
+    """The answer that tells `error`: on an event stream that asks for it, one that an EventSource survives.
 
     Args:
         error: what went wrong.
@@ -71,12 +79,18 @@ def problem(error: PollingError, scope: Scope, *, status: int | None = None, hea
         headers: further headers, as `Allow`.
     """
     status = status or status_of(error)
-    scope[PROBLEM] = error.code
+    scope[PROBLEM], scope[OUTCOME] = error.code, int(status)
+    if status in _MAY_PASS and _asks_for_stream(scope):
+        return refusal(problem_document(error, scope, status=status), error.retry_after)
     described: Headers = [(b"content-type", PROBLEM_TYPE), NO_STORE, VARY, *headers, *error.challenges]
     if error.retry_after is not None:
         described.append((b"retry-after", b"%d" % error.retry_after))
     body = orjson.dumps(problem_document(error, scope, status=status))
     return Answer(status, [*described, (b"content-length", b"%d" % len(body))], body)
+
+
+def _asks_for_stream(scope: Scope) -> bool:
+    return scope["path"].endswith(EVENTS) and (REFUSALS, STREAM) in parse_qsl(scope["query_string"])
 
 
 def problem_document(

@@ -1,57 +1,31 @@
 """Server-Sent Events (WHATWG HTML, section 9.2) of one job: every status in order, the newest progress, the end."""
 
 import asyncio
-import random
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-import orjson
 import structlog
-from sse_starlette import EventSourceResponse
 from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
-from polling_api.api.answers import VARY
+from polling_api.api.answers import remarks
+from polling_api.api.event_stream import COMMENT, HEADERS, START, greeting, part, problem_event
 from polling_api.api.held import SteppedSend
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
 from polling_api.errors import Unavailable
-from polling_api.representation import Form, Headers, Snapshot
-from polling_api.watch import StatusWatch, Topic
-
-COMMENT = b":\n\n"
-RETRY_FROM, RETRY_TO = 1_000, 5_000  # milliseconds; spread, so that a restart is not followed by all at once
+from polling_api.representation import Form, Snapshot
+from polling_api.watch import Remark, StatusWatch, Topic
 
 _log = structlog.get_logger(__name__)
 
 
-class _Template(EventSourceResponse):
-    """Gives the headers of an event stream; the stream itself is written by `EventStream`."""
-
-    @classmethod
-    def stream_headers(cls) -> Headers:
-        # Whether a connection is kept is the server's to say.
-        return [*(one for one in cls(iter(())).raw_headers if one[0] != b"connection"), VARY]
-
-
-HEADERS: Headers = _Template.stream_headers()
-START: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
-
-
-def greeting() -> bytes:
-    """The beginning of a stream's first event: when to come back, should the stream break."""
-    return b"retry: %d\n" % random.randint(RETRY_FROM, RETRY_TO)  # noqa: S311
-
-
-def part(body: bytes, *, last: bool = False) -> Message:
-    """A further part of a stream's body, as the server takes it."""
-    return {"type": "http.response.body", "body": body, "more_body": not last}
-
-
-def problem_event(document: Mapping[str, Any]) -> bytes:
-    """A problem as one Server-Sent Event, for what goes wrong once the status is sent; it has no id of its own."""
-    return b"event: problem\ndata: %b\n\n" % orjson.dumps(document)
+def start(watch: StatusWatch, topics: Iterable[Topic]) -> Message:
+    """The head of a stream that begins with the states of some jobs; says so where they may be old."""
+    made = [watch.remark(topic.snapshot.job) for topic in topics if topic.snapshot]
+    ages = [remark.age for remark in made if remark is not None and remark.age is not None]
+    return {**START, "headers": [*HEADERS, *remarks(Remark(max(ages)))]} if ages else START
 
 
 class Stream(Protocol):
@@ -172,11 +146,11 @@ class EventStream(OpenStream):
         self._begun = True
         self._greeting = greeting()
         if seen is None and topic.snapshot is not None:
-            self._push((topic.snapshot,), START)
+            self._push((topic.snapshot,), start(self._watch, [topic]))
             return
         self._seen = seen or 0
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self.sending.write(START, part(COMMENT))
+        self.sending.write(start(self._watch, [topic]), part(COMMENT))
         self._catch_up()
 
     def changed(self, topic: Topic) -> None:

@@ -1,27 +1,18 @@
 """What every process connects to, as the settings say."""
 
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.hub import RedisTransport
 from polling_api.settings import Settings
-from polling_api.store import engine as engines
 
 
-def database(settings: Settings, name: str) -> AsyncEngine:
-    """The pool of connections to the primary, named `name` in `pg_stat_activity`; nothing is opened yet.
+def database_url(settings: Settings) -> str:
+    """Where the primary is.
 
     Raises:
         ValueError: its address is missing.
     """
-    return engines.connect(
-        _address(settings.database_url, "DATABASE_URL"),
-        pool_size=settings.pool_size,
-        max_overflow=settings.pool_overflow,
-        pool_timeout=settings.pool_timeout,
-        statement_timeout=settings.statement_timeout,
-        application_name=name,
-    )
+    return _address(settings.database_url, "DATABASE_URL")
 
 
 def transport(settings: Settings) -> RedisTransport:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from polling_api.api.cursors import Cursors
 from polling_api.api.held import Holding
 from polling_api.api.lapsing import Lapsing
@@ -14,11 +12,14 @@ from polling_api.api.open_streams import OpenStreams
 from polling_api.api.ownership import Ownership
 from polling_api.api.streaming import KeepAlive
 from polling_api.app import connections
+from polling_api.app.circuits import Circuits
 from polling_api.app.limiting import Limiting, limiting
+from polling_api.app.pools import Pools, worker_pools
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.hub import Hub, RedisTransport
-from polling_api.resilience.breaker import Breaker
+from polling_api.resilience.lag import LoopLag
+from polling_api.resilience.vigil import Vigil
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
 from polling_api.signing.nonces import NONCE_CIRCUIT, RedisNonceStore, SeenNonces, SharedNonces
@@ -26,6 +27,7 @@ from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
+from polling_api.store.shares import Kind
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
 
@@ -35,7 +37,9 @@ class Core:
     """The parts of one process that serves HTTP, each made once."""
 
     settings: Settings
-    engine: AsyncEngine
+    circuits: Circuits
+    pools: Pools
+    vigil: Vigil
     transport: RedisTransport
     hub: Hub
     watch: StatusWatch
@@ -53,11 +57,14 @@ class Core:
     audit: AuditLog
     refusals: Refusals
     limiting: Limiting
+    lag: LoopLag
 
     @property
     def running(self) -> list[Part]:
         """The parts that run beside the requests."""
         return [
+            self.lag.run,
+            self.vigil.run,
             self.hub.run,
             self.watch.run,
             self.feeds.run,
@@ -77,7 +84,7 @@ class Core:
         await self.limiting.reconciler.close()
         await self.hub.close()
         await self.nonces.close()
-        await self.engine.dispose()
+        await self.pools.close()
 
 
 def assemble(settings: Settings) -> Core:
@@ -87,24 +94,33 @@ def assemble(settings: Settings) -> Core:
         settings: with `database_url`, `redis_url` and `master_keys`.
 
     Raises:
-        ValueError: an address is missing, there is no master key, or a trusted proxy is no network.
+        ValueError: an address is missing, there is no master key, a trusted proxy is no network, or the connections do
+            not go round.
     """
-    engine = connections.database(settings, "polling-api")
+    circuits = Circuits()
+    pools = worker_pools(settings, circuits)
     transport = connections.transport(settings)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
-    source, bounds = PrimarySource(engine), _bounds_of(settings)
+    source, bounds = PrimarySource(pools[Kind.READS]), _bounds_of(settings)
     watch, feeds = StatusWatch(source, hub, bounds), ClientFeeds(source, hub, bounds)
     hub.join(watch)
     hub.join(feeds)
     vault = Vault(master_keys)
-    record = partial(audit.add, engine)
+    record = partial(audit.add, pools[Kind.AUDIT])
+
+    def back() -> None:
+        watch.gap()
+        feeds.gap()
+
     nonces = RedisNonceStore(connections.redis_address(settings), timeout=settings.nonce_timeout)
-    limits = limiting(settings, engine)
+    limits = limiting(settings, pools[Kind.UPKEEP])
     holding, keep_alive, lapsing = Holding(limits.held), KeepAlive(settings.keepalive_every), Lapsing()
     return Core(
         settings=settings,
-        engine=engine,
+        circuits=circuits,
+        pools=pools,
+        vigil=pools.vigil(gone=watch.lose_contact, back=back),
         transport=transport,
         hub=hub,
         watch=watch,
@@ -115,13 +131,14 @@ def assemble(settings: Settings) -> Core:
         streams=OpenStreams(holding, keep_alive, lapsing),
         ownership=Ownership(watch, Absences(time.monotonic), time.monotonic),
         cursors=Cursors(master_keys),
-        keyring=Keyring(PrimaryKeys(engine), vault),
+        keyring=Keyring(PrimaryKeys(pools[Kind.UPKEEP]), vault),
         vault=vault,
         tokens=Tokens(master_keys),
-        nonces=SharedNonces(nonces, SeenNonces(), Breaker(NONCE_CIRCUIT)),
+        nonces=SharedNonces(nonces, SeenNonces(), circuits.breaker("nonces", NONCE_CIRCUIT)),
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
         limiting=limits,
+        lag=LoopLag(),
     )
 
 
@@ -129,6 +146,7 @@ def _bounds_of(settings: Settings) -> Bounds:
     return Bounds(
         compare_every=settings.compare_every,
         oldest_answer=settings.compare_every + 1,
+        oldest_kept=settings.snapshot_kept,
         idle=settings.snapshot_idle,
         snapshots=settings.max_snapshots,
     )

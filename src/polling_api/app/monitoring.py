@@ -5,12 +5,16 @@ import secrets
 import socket
 
 from polling_api.app import connections, running
+from polling_api.app.circuits import Circuits, provider_circuit
+from polling_api.app.pools import monitor_pools
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
 from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
+from polling_api.providers.protocol import Unanswered
 from polling_api.settings import Settings
+from polling_api.store.shares import Kind
 
 
 async def run_monitor(settings: Settings) -> None:
@@ -19,19 +23,23 @@ async def run_monitor(settings: Settings) -> None:
     Raises:
         ValueError: an address is missing.
     """
-    engine = connections.database(settings, "polling-api monitor")
+    circuits = Circuits()
+    pools = monitor_pools(settings, circuits)
     provider = OpenAIBatches(
         settings.upstream_base,
         api_key=_upstream_key(settings),
         name=settings.provider_name,
         timeout=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
+        circuit=circuits.breaker(
+            f"provider {settings.provider_name}", provider_circuit(settings.upstream_timeout), (Unanswered,)
+        ),
     )
     hub = Hub(connections.transport(settings))
     alarm = Alarm()
     hub.join(alarm)
     monitor = BatchMonitor(
-        engine,
+        pools[Kind.JOBS],
         provider,
         hub.publish,
         owner=f"{socket.gethostname()}-{secrets.token_hex(8)}",
@@ -43,13 +51,14 @@ async def run_monitor(settings: Settings) -> None:
         wake=alarm.ringing,
     )
     retention = Retention(
-        engine,
+        pools[Kind.RETENTION],
         hub.publish_gone,
         jobs_keep=settings.jobs_keep,
         audit_keep=settings.audit_keep,
         every=settings.retention_every,
     )
-    telling = running.start([hub.run])
+    vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
+    telling = running.start([hub.run, vigil.run])
     working = running.start([monitor.run, retention.run])
     try:
         await asyncio.Event().wait()
@@ -60,7 +69,11 @@ async def run_monitor(settings: Settings) -> None:
         await running.end(telling)
         await hub.close()
         await provider.close()
-        await engine.dispose()
+        await pools.close()
+
+
+def _nothing() -> None:
+    """Jobs are looked at again when the database answers again; there is nothing else to be done without it."""
 
 
 def _upstream_key(settings: Settings) -> str | None:

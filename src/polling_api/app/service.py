@@ -16,6 +16,7 @@ from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.hot import HotLane
+from polling_api.api.load import Load
 from polling_api.api.middleware import Edge
 from polling_api.api.openapi import document_of
 from polling_api.api.origins import AllowedOrigins
@@ -27,6 +28,7 @@ from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
 from polling_api.hub import Hub
 from polling_api.settings import Settings
 from polling_api.store import leases
+from polling_api.store.shares import Kind
 
 
 class Service(NamedTuple):
@@ -69,6 +71,12 @@ def service_of(core: Core) -> Service:
         AllowedOrigins(settings.cors_origins),
         RefusalsTold(core.refusals.count),
         guard,
+        Load(
+            core.lag,
+            lambda: core.holding.waits,
+            most_lag=settings.overload_lag,
+            most_pending=settings.overload_requests,
+        ),
     )
     return Service(edge, app, core.holding)
 
@@ -87,13 +95,14 @@ def openapi_document() -> str:
 def _operations(core: Core) -> Operations:
     return Operations(
         core.holding,
-        needed={"postgres": partial(_answers, core.engine)},
+        needed={"postgres": partial(_answers, core.pools[Kind.UPKEEP])},
         wanted={
             "redis": core.transport.ping,
             "notices": partial(_listening, core.hub),
             "limits": core.limiting.together,
         },
         warnings=core.limiting.warnings,
+        circuits=core.circuits.states,
     )
 
 

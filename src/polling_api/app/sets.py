@@ -34,6 +34,7 @@ from polling_api.representation import Form
 from polling_api.settings import Settings
 from polling_api.signing.verifier import Verifier
 from polling_api.store import audit, clients, endings, jobs, keys, listing, result_pages
+from polling_api.store.shares import Kind
 
 SIMPLE_SET = "/api/v1/jobs"
 SIGNED_SET = "/api/v1/batch-status"
@@ -58,7 +59,7 @@ def signed_set(core: Core) -> list[APIRouter]:
 
 
 def _account(core: Core) -> AccountEndpoints:
-    engine = core.engine
+    engine = core.pools[Kind.REQUESTS]
     calls = KeyCalls(
         make=partial(keys.make, engine),
         rotate=partial(keys.rotate, engine),
@@ -75,7 +76,7 @@ def _account(core: Core) -> AccountEndpoints:
 
 
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
-    settings, engine, watch, ownership = core.settings, core.engine, core.watch, core.ownership
+    settings, engine, watch, ownership = core.settings, core.pools[Kind.REQUESTS], core.watch, core.ownership
     form, guard = Form(base), core.limiting.guard
     all_jobs = ClientEventsEndpoint(core.feeds, core.streams, form, core.cursors)
     return JobsEndpoints(

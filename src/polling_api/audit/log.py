@@ -10,6 +10,7 @@ from polling_api import metrics
 from polling_api.audit.sink import Sink
 from polling_api.domain.audit import Entry
 from polling_api.errors import Unavailable
+from polling_api.resilience.backoff import jittered
 
 EVERY = 0.01  # seconds between the starts of two statements: at most 100 commits a second, however much is recorded
 MOST_ROWS = 1000  # in a statement: some 20 ms of Postgres's work
@@ -57,7 +58,7 @@ class AuditLog:
         """
         if len(self._waiting) >= MOST_WAITING:
             metrics.AUDIT_FAILURES.labels("full").inc()
-            raise Unavailable("Too much waits to be recorded.", retry_after=RETRY_AFTER)
+            raise Unavailable("Too much waits to be recorded.", retry_after=jittered(RETRY_AFTER))
         written = asyncio.get_running_loop().create_future()
         self._waiting[written] = entry
         self._told()
@@ -66,7 +67,7 @@ class AuditLog:
                 await written
         except TimeoutError:
             metrics.AUDIT_FAILURES.labels("late").inc()
-            raise Unavailable("What is done cannot be recorded in time.", retry_after=RETRY_AFTER) from None
+            raise Unavailable("What is done cannot be recorded in time.", retry_after=jittered(RETRY_AFTER)) from None
         finally:
             self._waiting.pop(written, None)
             self._told()
@@ -118,7 +119,7 @@ class AuditLog:
 def _fail(written: asyncio.Future[None], cause: Exception) -> None:
     if not written.done():
         # One for each: who raises an error adds its own traceback to it.
-        error = Unavailable("What is done cannot be recorded now.", retry_after=RETRY_AFTER)
+        error = Unavailable("What is done cannot be recorded now.", retry_after=jittered(RETRY_AFTER))
         error.__cause__ = cause
         written.set_exception(error)
         written.exception()  # whoever waits may be cancelled before it hears: an error nobody hears is no bug here

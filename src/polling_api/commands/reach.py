@@ -40,14 +40,14 @@ def _reach(work: Callable[[Engine, Database], Awaitable[Answer]], *, sealed: boo
     settings = read_settings()
     try:
         with database(settings, sealed=sealed) as found, migrated():
-            return asyncio.run(_working(found, work))
+            return asyncio.run(_working(found, work, pooled=settings.database_pooled))
     except PollingError as error:
         fail(error.detail, 1)
     except (StartError, EmbeddedError, MigrationError, SealedError) as error:
         fail(str(error), 1)
 
 
-async def _working(found: Database, work: Callable[[Engine, Database], Awaitable[Answer]]) -> Answer:
+async def _working(found: Database, work: Callable[[Engine, Database], Awaitable[Answer]], *, pooled: bool) -> Answer:
     engine = engines.connect(
         found.url,
         pool_size=1,
@@ -55,6 +55,7 @@ async def _working(found: Database, work: Callable[[Engine, Database], Awaitable
         pool_timeout=WITHIN,
         statement_timeout=WITHIN,
         application_name="polling-api command",
+        pooled=pooled,
     )
     try:
         return await work(engine, found)

@@ -17,7 +17,7 @@ NAME = "demo"
 WITHIN = 10.0  # seconds for a statement
 
 
-async def kept_client(path: Path, database_url: str, master_keys: list[str]) -> bool:
+async def kept_client(path: Path, database_url: str, master_keys: list[str], *, pooled: bool) -> bool:
     """See to it that there is a client whose key stands in `path`, as `clients create --json` writes it.
 
     Returns:
@@ -34,6 +34,7 @@ async def kept_client(path: Path, database_url: str, master_keys: list[str]) -> 
         pool_timeout=WITHIN,
         statement_timeout=WITHIN,
         application_name="polling-api demo",
+        pooled=pooled,
     )
     try:
         known = _read(path)

@@ -61,7 +61,8 @@ async def _client_of(settings: Settings) -> Path | None:
     path = settings.data_dir.absolute() / DEMO_CLIENT
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = [key.get_secret_value() for key in settings.master_keys]
-    await kept_client(path, settings.database_url.get_secret_value(), keys)
+    url = settings.database_url.get_secret_value()
+    await kept_client(path, url, keys, pooled=settings.database_pooled)
     return path
 
 

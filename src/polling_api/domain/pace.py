@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from math import ceil
+from typing import NamedTuple
 
 from polling_api.domain.job import Progress, Status
 
@@ -30,3 +31,19 @@ def poll_after(
         elapsed = (now - started_at) / timedelta(seconds=1)
         seconds = max(seconds, elapsed / progress.done * progress.total / 100)
     return min(max(ceil(seconds), SOONEST), LATEST)
+
+
+class Strain(NamedTuple):
+    """What is known of a job whose provider does not answer.
+
+    Attributes:
+        observed_at: when the provider last confirmed the state; None if it never did.
+        next_look: seconds until it is asked again, as they were when this was read; it is asked less and less often.
+    """
+
+    observed_at: datetime | None
+    next_look: float
+
+    def poll_after(self, otherwise: int) -> int:
+        """How long until a client's next poll may see something new, where it would be `otherwise`, in seconds."""
+        return min(max(otherwise, ceil(self.next_look)), LATEST)

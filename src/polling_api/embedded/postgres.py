@@ -50,7 +50,7 @@ def start_postgres(folder: Path, *, max_connections: int = 200, durable: bool = 
 
     Args:
         folder: what belongs to this server; taken by a lock until it stops.
-        max_connections: at once; 200 are enough for 12 processes' pools.
+        max_connections: at once; 200 are enough for three nodes' pools.
         durable: False only for tests: faster, and lost with the machine.
 
     Returns:

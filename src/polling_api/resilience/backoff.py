@@ -4,6 +4,9 @@
 from nothing up to a ceiling that doubles with every failure. What failed together does not come back together.
 """
 
+from math import ceil
+from random import random
+
 # 2 ** 30 times any first wait is over every ceiling; a counter that ran for years must not overflow a float.
 _MOST_DOUBLINGS = 30
 
@@ -33,3 +36,21 @@ def not_before(wait: float, retry_after: float | None, *, most: float) -> float:
         most: nobody may make us wait longer than this, seconds.
     """
     return max(wait, min(retry_after or 0.0, most))
+
+
+def spread(seconds: float, chance: float) -> int:
+    """Whole seconds for a `Retry-After`: from `seconds`, rounded up, to about twice as many.
+
+    Callers that were refused at one moment do not come back at one moment.
+
+    Args:
+        seconds: as long as nothing can be better; at least 1 is told.
+        chance: a random number, from 0 to less than 1.
+    """
+    least = max(1, ceil(seconds))
+    return least + int(chance * (least + 1))
+
+
+def jittered(seconds: float) -> int:
+    """What `spread` draws by chance."""
+    return spread(seconds, random())  # noqa: S311 - it spreads callers, and guards nothing

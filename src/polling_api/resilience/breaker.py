@@ -69,6 +69,7 @@ class Breaker:
         failures: what is a failure of the dependency; any other exception is an answer of it.
         clock: monotonic seconds.
         chance: a number from 0 to less than 1.
+        told: called with each new state, and the first; quick, and raises nothing.
     """
 
     def __init__(
@@ -78,17 +79,21 @@ class Breaker:
         failures: tuple[type[Exception], ...] = (OSError,),
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        told: Callable[[State], None] | None = None,
     ) -> None:
         self._policy = policy
         self._failures = failures
         self._clock = clock
         self._chance = chance
+        self._told = told
         self._tally = _Tally(policy.window)
         self._state = State.CLOSED
         self._until = 0.0
         self._openings = 0  # in a row
         self._probing = False
         self._era = 0  # goes up with every change of state: a call that began in another era says nothing of this one
+        if told is not None:
+            told(State.CLOSED)
 
     @property
     def state(self) -> State:
@@ -98,8 +103,10 @@ class Breaker:
         return self._state
 
     @contextmanager
-    def attempt(self) -> Generator[None]:
+    def attempt(self, *, timed: bool = True) -> Generator[None]:
         """Make a call in the body, which has a timeout of its own, and record what came of it.
+
+        `timed` is whether it may be found slow; how long a transfer takes depends on what is transferred.
 
         A call that is cancelled is not held against the dependency, unless it had taken too long already: otherwise
         impatient callers would hide that it hangs. If it was the probe, the next call is.
@@ -111,9 +118,9 @@ class Breaker:
         try:
             yield
         except BaseException as error:
-            self._record(era, self._outcome(error, self._clock() - began))
+            self._record(era, self._outcome(error, self._clock() - began if timed else 0.0))
             raise
-        self._record(era, self._outcome(None, self._clock() - began))
+        self._record(era, self._outcome(None, self._clock() - began if timed else 0.0))
 
     def _admit(self) -> int:
         now = self._clock()
@@ -168,6 +175,8 @@ class Breaker:
         self._era += 1
         self._probing = False
         self._tally = _Tally(self._policy.window)  # what was before says nothing of what is now
+        if self._told is not None:
+            self._told(state)
 
 
 class _Tally:

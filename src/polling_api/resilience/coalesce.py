@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from prometheus_client import Counter
 
 from polling_api.errors import Unavailable
+from polling_api.resilience.backoff import jittered
 
 MOST_IDS = 500  # in one statement: the answer is some 400 KiB
 ANSWER_WITHIN = 2.0  # seconds: a frozen primary is given up by the driver only when the statement's own limit is over
@@ -48,7 +49,7 @@ class CoalescedReads(Generic[Value]):
             future = self._under_way.get(item_id)
         if future is None:
             if len(self._waiting) >= MOST_WAITING:
-                raise Unavailable("The primary does not keep up.", retry_after=RETRY_AFTER)
+                raise Unavailable("The primary does not keep up.", retry_after=jittered(RETRY_AFTER))
             if not self._waiting:
                 asyncio.get_running_loop().call_soon(self._start)
             future = self._waiting[item_id] = asyncio.get_running_loop().create_future()
@@ -60,7 +61,7 @@ class CoalescedReads(Generic[Value]):
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await asyncio.shield(future)
         except TimeoutError:
-            raise Unavailable("The primary does not answer in time.", retry_after=RETRY_AFTER) from None
+            raise Unavailable("The primary does not answer in time.", retry_after=jittered(RETRY_AFTER)) from None
 
     def _start(self) -> None:
         while self._waiting and len(self._reading) < MOST_READS:

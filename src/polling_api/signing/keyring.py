@@ -14,6 +14,7 @@ import structlog
 from polling_api import metrics
 from polling_api.domain.client import KEY_ID
 from polling_api.errors import Unavailable
+from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.signing.ended_keys import EndedKeys
 from polling_api.signing.key_source import End, KeySource, SealedKey
@@ -100,7 +101,7 @@ class Keyring:
             Unavailable: nothing has been read yet, in the first moments of a process.
         """
         if not self._ended.complete:
-            raise Unavailable("It is not known yet which keys have ended.", retry_after=RETRY_AFTER)
+            raise Unavailable("It is not known yet which keys have ended.", retry_after=jittered(RETRY_AFTER))
         return key_id in self._ended
 
     @property
@@ -175,7 +176,7 @@ class Keyring:
                 return key
             absent = self._absent.get(key_id)
         if absent is not None and absent.sealed:
-            raise Unavailable("The key's secret cannot be opened here now.", retry_after=RETRY_AFTER)
+            raise Unavailable("The key's secret cannot be opened here now.", retry_after=jittered(RETRY_AFTER))
         return None
 
     def _is_good(self, key: Key) -> bool:

@@ -7,6 +7,7 @@ import sqlalchemy.exc
 from asyncpg import PostgresError
 
 from polling_api.errors import Unavailable
+from polling_api.resilience.backoff import jittered
 
 RETRY_AFTER = 2  # seconds: a restart or a failover takes a few
 
@@ -18,10 +19,12 @@ _AWAY = (
     "58",  # its own disk failed
     "25006",  # read only: the primary was demoted under us
     "25P03",  # it ended our transaction for idling
-    "40001",  # lost against another transaction
-    "40P01",
-    "55P03",
 )
+_LOST_AGAINST_ANOTHER = ("40001", "40P01", "55P03")  # the database is well; another transaction was there first
+
+
+class Away(Unavailable):
+    """The database did not answer, or cannot do anything like this now: what a circuit breaker counts."""
 
 
 @contextmanager
@@ -29,17 +32,22 @@ def answering() -> Generator[None, None, None]:
     """Tell every failure to reach the database, or to get its answer in time, as one error.
 
     Raises:
-        Unavailable: what was being written may or may not be stored. All other errors pass unchanged: they
-            are mistakes of ours, and asking again would not help.
+        Unavailable: what was being written may or may not be stored; `Away`, unless it was only this that could not
+            be done. All other errors pass unchanged: they are mistakes of ours, and asking again would not help.
     """
     try:
         yield
-    except (OSError, TimeoutError, sqlalchemy.exc.TimeoutError) as error:
-        raise Unavailable("The database does not answer.", retry_after=RETRY_AFTER) from error
+    except sqlalchemy.exc.TimeoutError as error:
+        # All connections of the pool are in use: so much is being asked, which says nothing of the database.
+        raise Unavailable("Too much is asked of the database at once.", retry_after=jittered(RETRY_AFTER)) from error
+    except (OSError, TimeoutError) as error:
+        raise Away("The database does not answer.", retry_after=jittered(RETRY_AFTER)) from error
     except (sqlalchemy.exc.DBAPIError, PostgresError) as error:
-        if not _is_away(error):
-            raise
-        raise Unavailable("The database cannot do this now.", retry_after=RETRY_AFTER) from error
+        if _is_away(error):
+            raise Away("The database cannot do this now.", retry_after=jittered(RETRY_AFTER)) from error
+        if sqlstate(error) in _LOST_AGAINST_ANOTHER:
+            raise Unavailable("The database cannot do this now.", retry_after=jittered(RETRY_AFTER)) from error
+        raise
 
 
 def _is_away(error: sqlalchemy.exc.DBAPIError | PostgresError) -> bool:

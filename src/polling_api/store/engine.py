@@ -1,23 +1,40 @@
 """How Postgres is reached: pools, time limits, and connections that are safe to give back."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, func, make_url, select, true
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from polling_api.store.availability import answering
+from polling_api.store.guard import Guard
 
 Engine = AsyncEngine
 """A pool of connections, by the name under which those above know it, who know no SQLAlchemy."""
 
+
+class GuardedEngine(AsyncEngine):
+    """A pool that lends nothing while its circuit is open, and sets `within` anew in each transaction."""
+
+    def __init__(self, engine: AsyncEngine, guard: Guard | None, within: Mapping[str, float] | None) -> None:
+        super().__init__(engine.sync_engine)
+        self.guard = guard
+        self.within = within
+
+
 CONNECT_TIMEOUT = 5.0  # seconds: a primary that takes longer to greet is of no use to a request
 RECYCLE_AFTER = 1800  # seconds: a pool follows a failover behind one address without a restart of ours
+# For a pooler in transaction mode: what is prepared has no name, and is parsed in the round trip in which it is used.
+_UNPREPARED: Mapping[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,
+}
 # SQLSTATE (PostgreSQL manual, appendix A): shut down by its operator, after a crash, or for idling.
 _FAREWELLS = frozenset({"57P01", "57P02", "57P05", "25P03"})
-GRACE = 2.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
+GRACE = 1.0  # seconds the server has to end a slow statement itself, before the driver gives up on it
 
 
 def connect(
@@ -28,6 +45,12 @@ def connect(
     pool_timeout: float,
     statement_timeout: float,
     application_name: str,
+    guard: Guard | None = None,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    lock_timeout: float | None = None,
+    transaction_idle: float | None = None,
+    connection_idle: float | None = None,
+    pooled: bool = False,
 ) -> AsyncEngine:
     """Make a pool of connections; nothing is opened yet.
 
@@ -36,12 +59,19 @@ def connect(
 
     Args:
         url: `postgres://`, `postgresql://` or `postgresql+asyncpg://`; libpq's `sslmode` is understood.
-            Behind PgBouncer's transaction mode add `?statement_cache_size=0&prepared_statement_cache_size=0`.
         pool_size: connections held open.
         max_overflow: connections beyond those, closed after use.
         pool_timeout: seconds to wait for a connection.
-        statement_timeout: seconds for a statement; also how long a transaction of ours may idle.
+        statement_timeout: seconds for a statement.
         application_name: shown in `pg_stat_activity`.
+        guard: the circuit breakers that are asked before each use; None for none.
+        connect_timeout: seconds for a new connection.
+        lock_timeout: seconds for which a statement waits for a lock; None for as long as it may take.
+        transaction_idle: seconds for which a transaction may idle; None for those of a statement.
+        connection_idle: seconds after which the server closes a connection that nobody used; None for never.
+        pooled: whether a pooler in transaction mode stands between. Each transaction, and each statement without one,
+            may then be on another connection of the server's: nothing is prepared for later, and the limits above are
+            set in each transaction. For single statements they have to be the role's own (`ALTER ROLE … SET`).
     """
     address = driver_url(url)
     engine = create_async_engine(
@@ -52,16 +82,23 @@ def connect(
         pool_recycle=RECYCLE_AFTER,
         hide_parameters=True,  # an error would repeat them: what clients sent, and sealed secrets
         connect_args={
-            "timeout": CONNECT_TIMEOUT,
+            "timeout": connect_timeout,
             "command_timeout": statement_timeout + GRACE,
             "server_settings": {"application_name": application_name},
             **driver_numbers(address),
+            **(_UNPREPARED if pooled else {}),
         },
     )
-    _limit_statements(engine, statement_timeout)
+    within = {
+        "statement_timeout": statement_timeout,
+        "lock_timeout": lock_timeout or 0,
+        "idle_in_transaction_session_timeout": transaction_idle or statement_timeout,
+    }
+    if not pooled:
+        _limit(engine, within if connection_idle is None else {**within, "idle_session_timeout": connection_idle})
     _refuse_dead_connections(engine)
     _give_up_dying_connections(engine)
-    return engine
+    return GuardedEngine(engine, guard, within if pooled else None)
 
 
 def driver_url(url: str) -> URL:
@@ -91,8 +128,9 @@ async def statements(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, Non
     Raises:
         Unavailable: the database did not answer.
     """
-    with answering():
+    with _guarded(engine), answering():
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            _look_again(engine)
             yield connection
 
 
@@ -103,9 +141,11 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
     Raises:
         Unavailable: the database did not answer; the transaction may or may not have been committed.
     """
-    with answering():
+    with _guarded(engine), answering():
         async with engine.connect() as connection:
+            _look_again(engine)
             try:
+                await _limit_transaction(engine, connection)
                 yield connection
                 await connection.commit()
             except TimeoutError:
@@ -115,13 +155,29 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection, No
                 raise
 
 
-def _limit_statements(engine: AsyncEngine, seconds: float) -> None:
+def _guarded(engine: AsyncEngine) -> AbstractContextManager[None]:
+    guard = engine.guard if isinstance(engine, GuardedEngine) else None
+    return nullcontext() if guard is None else guard.attempt()
+
+
+def _look_again(engine: AsyncEngine) -> None:
+    """Whoever waited for a connection until the circuit opened would only wait on, for the answer."""
+    if isinstance(engine, GuardedEngine) and engine.guard is not None:
+        engine.guard.require_closed()
+
+
+async def _limit_transaction(engine: AsyncEngine, connection: AsyncConnection) -> None:
+    if isinstance(engine, GuardedEngine) and engine.within is not None:
+        named = [func.set_config(name, f"{seconds * 1000:.0f}", true()) for name, seconds in engine.within.items()]
+        await connection.execute(select(*named))
+
+
+def _limit(engine: AsyncEngine, within: Mapping[str, float]) -> None:
     """Set the server's own limits after connecting: PgBouncer refuses them as start-up parameters."""
-    milliseconds = round(seconds * 1000)
+    script = "; ".join(f"SET {name} = {seconds * 1000:.0f}" for name, seconds in within.items())
 
     async def limit(driver: Any) -> None:
-        await driver.execute(f"SET statement_timeout = {milliseconds}")
-        await driver.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        await driver.execute(script)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_limits(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
@@ -150,3 +206,6 @@ def _give_up_dying_connections(engine: AsyncEngine) -> None:
     def hear(context: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         if getattr(context.original_exception, "sqlstate", None) in _FAREWELLS:
             context.is_disconnect = True
+        if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
+            # Whoever does not answer is not said farewell to either, for which SQLAlchemy would wait 2 s more.
+            context.connection.connection.driver_connection.terminate()

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncpg import UniqueViolationError
-from sqlalchemy import ARRAY, Float, Text, any_, bindparam, insert, literal, null, or_, select, text
+from sqlalchemy import ARRAY, Float, Text, any_, bindparam, func, insert, literal, null, or_, select, text
 from sqlalchemy import Integer as Int
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from polling_api.domain.job import Job, Status
+from polling_api.domain.pace import Strain
 from polling_api.errors import Invalid
 from polling_api.store.arrays import Rows
-from polling_api.store.clock import CLOCK, later
+from polling_api.store.clock import CLOCK, NOW, later
 from polling_api.store.engine import statements, transaction
 from polling_api.store.idempotency import Once, claim
 from polling_api.store.rows import JOB, PAST_JOB, job_from, version_of
@@ -54,10 +55,20 @@ _READ = select(*JOB).where(jobs.c.id == any_(bindparam("ids", type_=ARRAY(Text()
 
 _known = Rows("known", id=Text(), version=Int())
 
+# The last look upstream came to nothing.
+_strained = (jobs.c.attempts > 0) & jobs.c.finished_at.is_(null())
+
 _DIFFERING = (
-    select(_known.c.id.label("known_id"), *JOB)
+    select(
+        _known.c.id.label("known_id"),
+        _known.c.version.label("known_version"),
+        _strained.label("strained"),
+        jobs.c.observed_at,
+        func.extract("epoch", jobs.c.due_at - NOW).label("next_look"),
+        *JOB,
+    )
     .select_from(_known.table.outerjoin(jobs, jobs.c.id == _known.c.id))
-    .where(or_(jobs.c.id.is_(null()), jobs.c.version != _known.c.version))
+    .where(or_(jobs.c.id.is_(null()), jobs.c.version != _known.c.version, _strained))
 )
 
 _STATUSES_AFTER = (
@@ -106,10 +117,11 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Where the database and the caller disagree about the versions of jobs."""
+    """Where the database and the caller disagree about the versions of jobs; and whose provider does not answer."""
 
     changed: list[Job] = field(default_factory=list[Job])
     missing: list[str] = field(default_factory=list[str])
+    strained: dict[str, Strain] = field(default_factory=dict[str, Strain])
 
 
 async def create(
@@ -166,7 +178,7 @@ async def read(engine: AsyncEngine, ids: Collection[str]) -> dict[str, Job]:
 
 
 async def differing(engine: AsyncEngine, known: Mapping[str, int]) -> Differences:
-    """Compare known versions with the database, which answers only where they differ, in one statement.
+    """Compare known versions with the database, in one statement; it answers only where there is something to tell.
 
     Args:
         engine: the primary's.
@@ -180,8 +192,11 @@ async def differing(engine: AsyncEngine, known: Mapping[str, int]) -> Difference
         for row in await connection.execute(_DIFFERING, _known.bind(known.items())):
             if row.id is None:
                 differences.missing.append(row.known_id)
-            else:
+                continue
+            if row.version != row.known_version:
                 differences.changed.append(job_from(row))
+            if row.strained:
+                differences.strained[row.id] = Strain(row.observed_at, float(row.next_look))
     return differences
 
 

@@ -14,11 +14,12 @@ from typing import Any
 from polling_api import metrics
 from polling_api.settings import Settings
 from polling_api.supervisor.child import Role
+from polling_api.supervisor.connections import check_connections
 from polling_api.supervisor.fleet import Fleet
 from polling_api.supervisor.listening import listen
 from polling_api.supervisor.roles import roles
 from polling_api.supervisor.signals import Ended, EndingSignals
-from polling_api.supervisor.standing import bring_up_to_date, standing
+from polling_api.supervisor.standing import bring_up_to_date, migrated_url, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def serve(settings: Settings, plan: Plan) -> signal.Signals:
             stack.callback(signals.ending)  # called before the servers are stopped
             for server in ground.servers:
                 plan.tell(f"embedded {server.name} started", where=str(server.where))
-            bring_up_to_date(ground.database_url)
+            bring_up_to_date(migrated_url(settings, ground.database_url))
+            check_connections(ground.database_url, settings)
             figures = stack.enter_context(TemporaryDirectory(prefix="polling-metrics-"))
             environment = {
                 **os.environ,

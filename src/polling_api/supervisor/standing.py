@@ -85,13 +85,28 @@ def migrate(settings: Settings) -> None:
         StartError: the database cannot be reached, or refuses.
     """
     if settings.database_url:
-        bring_up_to_date(settings.database_url.get_secret_value())
+        bring_up_to_date(migrated_url(settings, settings.database_url.get_secret_value()))
         return
     server = start_postgres(_folder(settings) / "postgres")
     try:
         bring_up_to_date(server.url)
     finally:
         server.stop()
+
+
+def migrated_url(settings: Settings, database_url: str) -> str:
+    """Where migrations go: to Postgres itself, since they lock a session, which no pooler's transaction mode has.
+
+    Raises:
+        StartError: it is not known where that is.
+    """
+    if settings.direct_url is not None:
+        return settings.direct_url.get_secret_value()
+    if settings.database_pooled:
+        raise StartError(
+            "POLLING_DATABASE_POOLED is set: set POLLING_DIRECT_URL to Postgres itself as well, for migrations."
+        )
+    return database_url
 
 
 def bring_up_to_date(database_url: str) -> None:

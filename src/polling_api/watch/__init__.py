@@ -4,6 +4,7 @@ from polling_api.watch.absences import Absences
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.client_feed import ClientFeed, Joint, Told
 from polling_api.watch.client_feeds import ClientFeeds, ReplaySource
+from polling_api.watch.remark import Remark
 from polling_api.watch.source import Differences, Source
 from polling_api.watch.status_watch import StatusWatch
 from polling_api.watch.topic import Follower, Topic
@@ -16,6 +17,7 @@ __all__ = [
     "Differences",
     "Follower",
     "Joint",
+    "Remark",
     "ReplaySource",
     "Source",
     "StatusWatch",

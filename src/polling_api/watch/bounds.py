@@ -8,12 +8,14 @@ class Bounds:
     """The watch's figures, in seconds but for `snapshots`.
 
     `compare_every` bounds how long a lost notice goes unnoticed, `compare_when_deaf` the same while no notices are
-    heard at all; an answer older than `oldest_answer` is not given. Snapshots nobody asked for during `idle` are
-    dropped, and so are the longest unused ones where there would be more than `snapshots`.
+    heard at all; an answer older than `oldest_answer` is not given, unless the primary does not answer: then one of up
+    to `oldest_kept` is, and is marked. Snapshots nobody asked for during `idle` are dropped, and so are the longest
+    unused ones where there would be more than `snapshots`.
     """
 
     compare_every: float = 3.0
     compare_when_deaf: float = 1.0
     oldest_answer: float = 4.0
+    oldest_kept: float = 300.0
     idle: float = 90.0
     snapshots: int = 20_000

@@ -12,6 +12,7 @@ from polling_api import metrics
 from polling_api.domain.places import Horizon, Moves, Place, Visited, Visits
 from polling_api.errors import Unavailable
 from polling_api.hub import Notice
+from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import ANSWER_WITHIN, MOST_READS, RETRY_AFTER
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.client_feed import ClientFeed, Joint, Reader
@@ -102,7 +103,7 @@ class ClientFeeds:
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await waiting
         except TimeoutError:
-            raise Unavailable("The primary does not answer in time.", retry_after=RETRY_AFTER) from None
+            raise Unavailable("The primary does not answer in time.", retry_after=jittered(RETRY_AFTER)) from None
 
     async def moves(self, feed: ClientFeed, place: Place) -> Moves:
         """The next page of what a reader lacks who stands at `place`.

@@ -8,8 +8,10 @@ from typing import Protocol
 import structlog
 
 from polling_api import metrics
+from polling_api.domain.pace import Strain
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
+from polling_api.watch.contact import Contact
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
@@ -35,17 +37,31 @@ class Comparison:
         topics: of the process.
         source: the primary.
         ear: the hub; while it hears nothing, comparisons come more often.
+        contact: told whether the primary answers.
         bounds: figures.
         clock: monotonic seconds.
+
+    Attributes:
+        strained: what was watched at the last comparison and has a provider that does not answer.
     """
 
-    def __init__(self, topics: Topics, source: Source, ear: Ear, bounds: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        source: Source,
+        ear: Ear,
+        contact: Contact,
+        bounds: Bounds,
+        clock: Callable[[], float],
+    ) -> None:
         self._topics = topics
         self._source = source
         self._ear = ear
+        self._contact = contact
         self._bounds = bounds
         self._clock = clock
         self._now = asyncio.Event()
+        self.strained: Mapping[str, Strain] = {}
 
     def hasten(self) -> None:
         """Compare now, instead of when the pause is over."""
@@ -70,13 +86,16 @@ class Comparison:
 
     async def _compare(self) -> None:
         watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
+        strained = dict[str, Strain]()
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
-            await self._compare_some(some)
+            strained.update(await self._compare_some(some))
+        self.strained = strained
 
-    async def _compare_some(self, topics: Mapping[str, Topic]) -> None:
+    async def _compare_some(self, topics: Mapping[str, Topic]) -> Mapping[str, Strain]:
         asked_at = self._clock()
         known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
-        differences = await self._source.differing(known)
+        with self._contact.asking():
+            differences = await self._source.differing(known)
         for topic in topics.values():
             topic.confirmed_at = max(topic.confirmed_at, asked_at)
         for job in differences.changed:
@@ -84,3 +103,4 @@ class Comparison:
                 metrics.MADE_UP.inc()
         for job_id in differences.missing:
             self._topics.bury(topics[job_id])
+        return differences.strained

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from polling_api.domain.job import Job
+from polling_api.domain.pace import Strain
 
 
 class Differences(Protocol):
@@ -17,6 +18,11 @@ class Differences(Protocol):
     @property
     def missing(self) -> Sequence[str]:
         """Ids the primary does not know."""
+        ...
+
+    @property
+    def strained(self) -> Mapping[str, Strain]:
+        """Jobs whose provider did not answer when it was last asked."""
         ...
 
 

@@ -14,11 +14,14 @@ from polling_api.representation import Snapshot
 from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
+from polling_api.watch.contact import Contact
+from polling_api.watch.remark import Remark
 from polling_api.watch.source import Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
 from polling_api.watch.waiter import Waiter
 
+NEVER = float("-inf")  # when what was only heard of, or is doubted, was confirmed
 REREAD_AT_MOST_EVERY = 1.0  # seconds, for each job: who makes versions up must not make us ask for each of them
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +47,8 @@ class StatusWatch:
         self._topics = Topics(bounds.snapshots)
         self._reads = CoalescedReads(source.read, metrics.READS)
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
-        self._comparison = Comparison(self._topics, source, ear, bounds, clock)
+        self._contact = Contact()
+        self._comparison = Comparison(self._topics, source, ear, self._contact, bounds, clock)
         self._rereading: set[asyncio.Task[Topic | None]] = set()
         self._clock = clock
 
@@ -58,10 +62,25 @@ class StatusWatch:
         if topic is None or topic.snapshot is None:
             return None
         now = self._clock()
-        if now - topic.confirmed_at > self._bounds.oldest_answer:
+        if now - topic.confirmed_at > self._bounds.oldest_answer and not self._keeps(topic, topic.snapshot.job, now):
             return None
         self._topics.use(topic, now)
         return topic
+
+    def certain(self, topic: Topic) -> bool:
+        """Whether a topic's snapshot is known to be recent enough."""
+        return self._clock() - topic.confirmed_at <= self._bounds.oldest_answer
+
+    def remark(self, job: Job) -> Remark | None:
+        """What a reader should know of a version that is answered with: nothing, as long as all is well."""
+        strain = self._comparison.strained.get(job.id)
+        if (strain is None and not self._contact.lost) or job.terminal:
+            return None
+        topic = self._topics.get(job.id)
+        age = None
+        if self._contact.lost and topic is not None and not self.certain(topic):
+            age = int(self._clock() - topic.confirmed_at)
+        return None if age is None and strain is None else Remark(age, strain)
 
     async def get(self, job_id: str) -> Snapshot | None:
         """The present version of a job, at most `oldest_answer` behind; None where there is no such job.
@@ -175,6 +194,8 @@ class StatusWatch:
             metrics.NOTICES.labels("not watched").inc()
         elif notice.tells_deletion:
             metrics.NOTICES.labels("taken").inc()
+            if self._contact.lost:  # nobody can be asked: better not to say than to show what may be gone
+                topic.confirmed_at = NEVER
             self._reread(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
@@ -193,6 +214,10 @@ class StatusWatch:
         if topic is not None:
             self._topics.bury(topic)
 
+    def lose_contact(self) -> None:
+        """The primary does not answer, as others have found out."""
+        self._contact.lost = True
+
     def gap(self) -> None:
         """Notices may have been missed: compare everything now."""
         self._comparison.hasten()
@@ -201,6 +226,12 @@ class StatusWatch:
         """Compare with the primary again and again, until cancelled."""
         await self._comparison.run()
 
+    def _keeps(self, topic: Topic, job: Job, now: float) -> bool:
+        """Whether a snapshot is answered with that cannot be confirmed now; the end of a job cannot change."""
+        if not self._contact.lost or topic.confirmed_at == NEVER:
+            return False
+        return job.terminal or now - topic.confirmed_at <= self._bounds.oldest_kept
+
     def _register(self, job_id: str, follower: Follower) -> Topic:
         topic = self._topics.of(job_id, self._clock())
         topic.followers.add(follower)
@@ -208,9 +239,17 @@ class StatusWatch:
 
     async def _load_all(self, ids: Sequence[str]) -> None:
         if len(ids) == 1:
-            await self._load(ids[0])
+            await self._load_or_keep(ids[0])
         elif ids:
-            await asyncio.gather(*map(self._load, ids))
+            await asyncio.gather(*map(self._load_or_keep, ids))
+
+    async def _load_or_keep(self, job_id: str) -> Topic | None:
+        try:
+            return await self._load(job_id)
+        except Unavailable:
+            if (topic := self.live(job_id)) is None:
+                raise
+            return topic
 
     def _reread(self, topic: Topic) -> asyncio.Task[Topic | None]:
         """The next read of a topic, which all share who ask for one before it begins."""
@@ -233,7 +272,8 @@ class StatusWatch:
     async def _load(self, job_id: str, *, fresh: bool = False) -> Topic | None:
         topic = self._topics.of(job_id, self._clock())
         asked_at = self._clock()
-        job = await self._reads.get(job_id, fresh=fresh)
+        with self._contact.asking():
+            job = await self._reads.get(job_id, fresh=fresh)
         if job is None:
             self._topics.bury(topic)
             return None

@@ -12,6 +12,7 @@ from polling_api.app.core import Core, assemble
 from polling_api.app.limiting import limiting
 from polling_api.app.service import service_of
 from polling_api.settings import Settings
+from polling_api.store.shares import Kind
 from running.planted import MASTER_KEY
 
 PROXY = "192.0.2.7"
@@ -35,7 +36,7 @@ async def core(request: pytest.FixtureRequest, postgres_url: str, redis_url: str
         allowed_hosts=("*",),
     )
     core = assemble(settings)
-    core = replace(core, limiting=limiting(settings, core.engine, clock))
+    core = replace(core, limiting=limiting(settings, core.pools[Kind.UPKEEP], clock))
     yield core
     await core.close()
 

@@ -192,3 +192,21 @@ def servers_of(serve: Command) -> list[psutil.Process]:
 def parts_of(url: str) -> set[str]:
     answer = httpx.get(f"{url}/health/ready", trust_env=False).json()
     return {part["status"] for part in answer["parts"].values()}
+
+
+def test_connections_that_do_not_fit_are_told_with_their_figures_and_the_setting_to_lower(start: Start) -> None:
+    serve = start("serve", "--workers", "2", pool_size="100", pool_overflow="200")
+
+    status = serve.ended()
+
+    told = serve.told()
+    assert status == 1
+    assert "may open 299 connections" in told
+    assert "Lower POLLING_POOL_OVERFLOW to 97" in told
+
+
+def test_connections_that_do_not_go_round_are_told_with_the_setting_to_raise(start: Start) -> None:
+    serve = start("serve", "--workers", "16")
+
+    assert serve.ended() == 1
+    assert "set POLLING_POOL_OVERFLOW=87" in serve.told()

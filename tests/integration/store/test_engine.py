@@ -106,7 +106,7 @@ async def test_a_statement_that_is_too_slow_is_ended_by_the_server_which_keeps_t
     with pytest.raises(Unavailable) as refusal:
         await dawdle()
 
-    assert refusal.value.retry_after == 2
+    assert refusal.value.retry_after in {2, 3, 4}
     assert await backend(one) == pid
 
 

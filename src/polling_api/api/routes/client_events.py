@@ -8,12 +8,12 @@ from polling_api.api.admission import Admission
 from polling_api.api.answers import Answer
 from polling_api.api.client_stream import ClientStream
 from polling_api.api.cursors import Cursors
+from polling_api.api.event_stream import HEADERS
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import OpenStreams
 from polling_api.api.places import place_of_numbers
 from polling_api.api.requests import last_event_id
-from polling_api.api.streaming import HEADERS
 from polling_api.domain.places import Horizon, Place
 from polling_api.representation import Form
 from polling_api.watch import ClientFeeds

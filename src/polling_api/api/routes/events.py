@@ -7,13 +7,14 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
+from polling_api.api.event_stream import HEADERS
 from polling_api.api.guard import Guard
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.requests import last_event_id
-from polling_api.api.streaming import HEADERS, EventStream
+from polling_api.api.streaming import EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.ratelimit import STREAM
 from polling_api.representation import Form

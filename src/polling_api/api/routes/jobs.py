@@ -1,6 +1,6 @@
 """The addresses of a set of endpoints over jobs, and what the OpenAPI document says of each."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
@@ -45,6 +45,13 @@ AccessToken = Annotated[
     str | None,
     Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
 ]
+Refusals = Annotated[
+    Literal["stream"] | None,
+    Query(
+        description="`stream`: a `429` or `503` comes as a `200` stream of one `event: problem`, with a `retry:`. A "
+        "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`."
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
 
@@ -82,6 +89,7 @@ async def _status_documentation(
 async def _events_documentation(
     job_id: JobId,
     access_token: AccessToken = None,
+    refusals: Refusals = None,
     last_event_id: Annotated[
         str | None, Query(description="The version you have seen, where the header cannot be set.")
     ] = None,
@@ -107,6 +115,7 @@ async def _many_events_documentation(
         ),
     ] = None,
     access_token: AccessToken = None,
+    refusals: Refusals = None,
     last_event_id: Annotated[
         str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
     ] = None,

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
+from polling_api.api.event_stream import HEADERS
 from polling_api.api.guard import Guard, note_missed
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
@@ -17,7 +18,6 @@ from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job, require_grant
 from polling_api.api.requests import last_event_id, query
 from polling_api.api.routes.client_events import ClientEventsEndpoint
-from polling_api.api.streaming import HEADERS
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import FieldError, Invalid
 from polling_api.ratelimit import STREAM

@@ -28,6 +28,7 @@ class Operations:
         needed: parts without which nothing can be promised; each check raises an error that says what is wrong.
         wanted: parts without which the service goes on, slower.
         warnings: what an operator should know, though nothing is away.
+        circuits: the states of the circuit breakers by name.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Operations:
         needed: Mapping[str, Check],
         wanted: Mapping[str, Check],
         warnings: Callable[[], Sequence[str]],
+        circuits: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._holding = holding
         self._needed = needed
         self._wanted = wanted
         self._warnings = warnings
+        self._circuits = circuits
 
     async def live(self) -> Response:
         """The process answers: a restart would not help."""
@@ -50,14 +53,14 @@ class Operations:
     async def ready(self) -> Response:
         """Whether new requests should be sent here, and how each part is."""
         needed, wanted = await asyncio.gather(_all(self._needed), _all(self._wanted))
-        parts = needed | wanted
+        told = {"parts": needed | wanted, "circuits": {**self._circuits()}}
         if self._holding.draining:
-            return _json(503, {"status": "draining", "parts": parts})
+            return _json(503, {"status": "draining", **told})
         if any(part["status"] != "ok" for part in needed.values()):
-            return _json(503, {"status": "unavailable", "parts": parts})
+            return _json(503, {"status": "unavailable", **told})
         degraded = any(part["status"] != "ok" for part in wanted.values())
         status = "degraded" if degraded else "ready"
-        return _json(200, {"status": status, "parts": parts, "warnings": [*self._warnings()]})
+        return _json(200, {"status": status, **told, "warnings": [*self._warnings()]})
 
     async def metrics(self, request: Request) -> Response:
         """All metrics, as OpenMetrics or in Prometheus' older text format."""

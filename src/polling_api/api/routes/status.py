@@ -72,7 +72,9 @@ class StatusEndpoint:
         condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, WAIT if asked else POLL)
-        snapshot = await self._ownership.find(admission.caller, job_id, Needed.STATUS, version=condition.version or 0)
+        snapshot = await self._ownership.find(
+            admission.caller, job_id, Needed.STATUS, version=condition.version or 0, kept=True
+        )
         if asked is None:
             await send_whole(self._answer(snapshot, condition, None), send)
             return
@@ -82,8 +84,11 @@ class StatusEndpoint:
     def _answer(self, snapshot: Snapshot, condition: Condition, granted: int | None) -> Answer:
         rendered = snapshot.rendered(self._form)
         if condition.given and condition.holds(rendered, datetime.now(UTC)):
-            return answers.not_modified(rendered, granted=granted)
-        return answers.state(rendered, granted=granted)
+            answer = answers.not_modified(rendered, granted=granted)
+        else:
+            answer = answers.state(rendered, granted=granted)
+        remark = self._watch.remark(snapshot.job)
+        return answer if remark is None else answers.remarked(answer, snapshot.job, remark)
 
     async def _wait(
         self,

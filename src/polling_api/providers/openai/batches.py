@@ -11,6 +11,7 @@ from polling_api.providers.openai.results import results
 from polling_api.providers.openai.spool import spooled
 from polling_api.providers.openai.wire import error_of, members, read_batch
 from polling_api.providers.protocol import Batch, ProviderError, Rejected, Submission, Told, Unanswered
+from polling_api.resilience.breaker import Breaker
 
 _CONFLICT = 409
 
@@ -25,11 +26,21 @@ class OpenAIBatches:
         timeout: seconds for one attempt at a call, and for each silence within a transfer. A call that is
             tried again takes at most twice as long and 5 s; an upload 10 minutes, a download an hour.
         concurrency: calls at once.
+        circuit: see `Calls`.
     """
 
-    def __init__(self, base_url: str, *, api_key: str | None, name: str, timeout: float, concurrency: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None,
+        name: str,
+        timeout: float,
+        concurrency: int,
+        circuit: Breaker | None = None,
+    ) -> None:
         self.name = name
-        self._calls = Calls(base_url, api_key=api_key, timeout=timeout, concurrency=concurrency)
+        self._calls = Calls(base_url, api_key=api_key, timeout=timeout, concurrency=concurrency, circuit=circuit)
         self._concurrency = concurrency
 
     async def submit(self, submission: Submission) -> Batch:

@@ -14,6 +14,7 @@ import stamina
 from polling_api.metrics import PROVIDER_CALLS
 from polling_api.providers.openai.wire import read_json, seconds_to_wait
 from polling_api.providers.protocol import Unanswered
+from polling_api.resilience.breaker import Breaker, CircuitOpen
 
 ATTEMPTS = 3  # a provider that fails thrice in a row is better asked at the next sweep
 WAIT_IN_PLACE = 5.0  # seconds; a longer Retry-After is the caller's to plan with, not to sit out
@@ -42,6 +43,10 @@ class Answer:
         return not _succeeded(self.status)
 
 
+class LeftAlone(Unanswered):
+    """Nothing was sent: the provider has not answered others. To wait in place would only be to queue up for it."""
+
+
 class Calls:
     """An HTTP client of one provider.
 
@@ -50,9 +55,13 @@ class Calls:
         api_key: sent as a bearer token. None sends a made-up one: a server that needs no key takes any.
         timeout: seconds for one attempt at a JSON call in all, and for each silence within a transfer.
         concurrency: JSON calls at once; as many connections again are left for transfers.
+        circuit: opened by attempts that are not answered; None for none. While it is open none is made.
     """
 
-    def __init__(self, base_url: str, *, api_key: str | None, timeout: float, concurrency: int) -> None:
+    def __init__(
+        self, base_url: str, *, api_key: str | None, timeout: float, concurrency: int, circuit: Breaker | None = None
+    ) -> None:
+        self._circuit = circuit
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
         self._client = httpx.AsyncClient(
@@ -129,8 +138,19 @@ class Calls:
                 return await attempt()
         raise AssertionError("a retry context ends by an answer or an error")
 
+    @contextmanager
+    def _let_through(self, *, timed: bool) -> Generator[None]:
+        if self._circuit is None:
+            yield
+            return
+        try:
+            with self._circuit.attempt(timed=timed):
+                yield
+        except CircuitOpen as refused:
+            raise LeftAlone("The provider is left alone for a while.", retry_after=refused.retry_after) from None
+
     async def _attempt(self, call: str, within: float, method: str, path: str, **request: Any) -> Answer:
-        with _measured(call):
+        with self._let_through(timed=within == self._timeout), _measured(call):
             try:
                 async with asyncio.timeout(within):
                     response = await self._open(self._client.build_request(method, path, **request))
@@ -142,7 +162,7 @@ class Calls:
                 raise Unanswered(f"The provider did not answer {method} {path} within {within:g} s.") from None
 
     async def _open_content(self, call: str, path: str) -> httpx.Response:
-        with _measured(call):
+        with self._let_through(timed=False), _measured(call):
             response = await self._open(self._client.build_request("GET", path), follow_redirects=True)
             if not _succeeded(response.status_code):
                 await response.aclose()
@@ -176,7 +196,7 @@ def _indefinite(response: httpx.Response) -> Unanswered:
 
 def _worth_another(error: Exception) -> bool | float:
     """Tell stamina whether to try again at all, and when, if the provider said so."""
-    if not isinstance(error, Unanswered):
+    if not isinstance(error, Unanswered) or isinstance(error, LeftAlone):
         return False
     if error.retry_after is None:
         return True
