@@ -3,6 +3,7 @@
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.cache import Keeping, RedisClock, RedisStatuses, StatusCache
 from polling_api.hub import RedisTransport
 from polling_api.settings import Settings
 from polling_api.store import engine as engines
@@ -24,13 +25,28 @@ def database(settings: Settings, name: str) -> AsyncEngine:
     )
 
 
-def transport(settings: Settings) -> RedisTransport:
-    """What carries notices; nothing is opened yet.
+def keeping(settings: Settings) -> Keeping:
+    """What `transport` and `status_cache` of one process write to Redis."""
+    return Keeping(settings.cache_ttl, RedisClock())
+
+
+def transport(settings: Settings, keeping: Keeping) -> RedisTransport:
+    """What carries notices, and keeps them; nothing is opened yet.
 
     Raises:
         ValueError: the address of Redis is missing.
     """
-    return RedisTransport(redis_address(settings), timeout=settings.redis_timeout)
+    return RedisTransport(redis_address(settings), timeout=settings.redis_timeout, keeping=keeping)
+
+
+def status_cache(settings: Settings, keeping: Keeping) -> StatusCache:
+    """What all processes share; nothing is opened yet.
+
+    Raises:
+        ValueError: the address of Redis is missing.
+    """
+    statuses = RedisStatuses(redis_address(settings), keeping, timeout=settings.redis_timeout)
+    return StatusCache(statuses, deadline=settings.cache_deadline)
 
 
 def redis_address(settings: Settings) -> str:

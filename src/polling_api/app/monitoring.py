@@ -27,7 +27,8 @@ async def run_monitor(settings: Settings) -> None:
         timeout=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
     )
-    hub = Hub(connections.transport(settings))
+    keeping = connections.keeping(settings)
+    hub, cache = Hub(connections.transport(settings, keeping)), connections.status_cache(settings, keeping)
     alarm = Alarm()
     hub.join(alarm)
     monitor = BatchMonitor(
@@ -41,6 +42,7 @@ async def run_monitor(settings: Settings) -> None:
         results_keep=settings.results_keep,
         submit_within=settings.submit_within,
         wake=alarm.ringing,
+        renew=cache.offer,
     )
     retention = Retention(
         engine,
@@ -49,7 +51,7 @@ async def run_monitor(settings: Settings) -> None:
         audit_keep=settings.audit_keep,
         every=settings.retention_every,
     )
-    telling = running.start([hub.run])
+    telling = running.start([hub.run, cache.run])
     working = running.start([monitor.run, retention.run])
     try:
         await asyncio.Event().wait()
@@ -59,6 +61,7 @@ async def run_monitor(settings: Settings) -> None:
         await running.flush(hub)
         await running.end(telling)
         await hub.close()
+        await cache.close()
         await provider.close()
         await engine.dispose()
 

@@ -1,8 +1,9 @@
 """What is watched, compared with the primary again and again: the bound on how long a lost notice goes unnoticed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from math import isfinite
 from typing import Protocol
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from polling_api import metrics
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
-from polling_api.watch.source import Source
+from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
 
@@ -34,14 +35,19 @@ class Comparison:
     Args:
         topics: of the process.
         source: the primary.
+        cache: is told what the primary said of all that was asked for since the comparison before.
         ear: the hub; while it hears nothing, comparisons come more often.
         bounds: figures.
         clock: monotonic seconds.
     """
 
-    def __init__(self, topics: Topics, source: Source, ear: Ear, bounds: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, topics: Topics, source: Source, cache: Cache, ear: Ear, bounds: Bounds, clock: Callable[[], float]
+    ) -> None:
         self._topics = topics
         self._source = source
+        self._cache = cache
+        self._compared_at = float("-inf")
         self._ear = ear
         self._bounds = bounds
         self._clock = clock
@@ -69,18 +75,30 @@ class Comparison:
                 pass
 
     async def _compare(self) -> None:
-        watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
+        compared_at, self._compared_at = self._compared_at, self._clock()
+        topics = [topic for topic in self._topics if topic.snapshot]
+        self._tell_age(topics)
+        watched = iter([(topic.job_id, topic) for topic in topics])
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
-            await self._compare_some(some)
+            await self._compare_some(some, used_since=compared_at)
 
-    async def _compare_some(self, topics: Mapping[str, Topic]) -> None:
+    async def _compare_some(self, topics: Mapping[str, Topic], *, used_since: float) -> None:
         asked_at = self._clock()
-        known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
-        differences = await self._source.differing(known)
+        known = {job_id: topic.snapshot.job for job_id, topic in topics.items() if topic.snapshot}
+        differences = await self._source.differing({job_id: job.version for job_id, job in known.items()})
         for topic in topics.values():
             topic.confirmed_at = max(topic.confirmed_at, asked_at)
         for job in differences.changed:
+            known[job.id] = job
             if topics[job.id].take(job):
                 metrics.MADE_UP.inc()
         for job_id in differences.missing:
+            del known[job_id]
             self._topics.bury(topics[job_id])
+        # What nobody asks for here is hardly asked for elsewhere; the rest costs less than what was asked.
+        self._cache.offer([job for job_id, job in known.items() if topics[job_id].used_at >= used_since], asked_at)
+
+    def _tell_age(self, topics: Iterable[Topic]) -> None:
+        confirmed = min((topic.confirmed_at for topic in topics), default=float("-inf"))
+        if isfinite(confirmed):
+            metrics.snapshot_age("live").observe(self._clock() - confirmed)

@@ -14,7 +14,8 @@ from polling_api.representation import Snapshot
 from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
-from polling_api.watch.source import Source
+from polling_api.watch.loading import Loading, Sees, anybody, nobody
+from polling_api.watch.source import Cache, NoCache, Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
 from polling_api.watch.waiter import Waiter
@@ -33,18 +34,26 @@ class StatusWatch:
         source: the primary.
         ear: the hub; its notices and gaps are told to `notice` and `gap`.
         bounds: figures.
+        cache: asked before the primary is; by default none.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, source: Source, ear: Ear, bounds: Bounds, *, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        ear: Ear,
+        bounds: Bounds,
+        *,
+        cache: Cache | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        cache = cache or NoCache()
         self._source = source
         self._bounds = bounds
         self._topics = Topics(bounds.snapshots)
-        self._reads = CoalescedReads(source.read, metrics.READS)
+        self._loading = Loading(self._topics, source, cache, bounds.oldest_answer, clock)
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
-        self._comparison = Comparison(self._topics, source, ear, bounds, clock)
+        self._comparison = Comparison(self._topics, source, cache, ear, bounds, clock)
         self._rereading: set[asyncio.Task[Topic | None]] = set()
         self._clock = clock
 
@@ -63,17 +72,19 @@ class StatusWatch:
         self._topics.use(topic, now)
         return topic
 
-    async def get(self, job_id: str) -> Snapshot | None:
+    async def get(self, job_id: str, sees: Sees = anybody) -> Snapshot | None:
         """The present version of a job, at most `oldest_answer` behind; None where there is no such job.
+
+        One that whoever asks does not see is read as if it were not known here, though it may be.
 
         Raises:
             Unavailable: it is not known here, and the primary does not answer.
         """
         topic = self.live(job_id)
-        if topic is not None:
+        if topic is not None and topic.snapshot is not None and sees(topic.snapshot.job):
             metrics.snapshot_reads("live").inc()
         else:
-            topic = await self._load(job_id)
+            topic = await self._loading.load(job_id, sees)
         return topic and topic.snapshot
 
     async def read(self, job_id: str) -> Snapshot | None:
@@ -82,8 +93,7 @@ class StatusWatch:
         Raises:
             Unavailable: the primary does not answer.
         """
-        topic = await self._load(job_id)
-        return topic and topic.snapshot
+        return await self.get(job_id, nobody)
 
     async def at_least(self, job_id: str, version: int) -> Snapshot | None:
         """Like `get`, for a caller who has seen `version`: a snapshot that knows less asks the primary once.
@@ -108,7 +118,7 @@ class StatusWatch:
         followed = await self.follow_all([job_id], follower)
         return followed.get(job_id)
 
-    async def follow_all(self, ids: Collection[str], follower: Follower) -> dict[str, Topic]:
+    async def follow_all(self, ids: Collection[str], follower: Follower, sees: Sees = anybody) -> dict[str, Topic]:
         """Like `follow`, for many jobs, which are read together.
 
         Returns:
@@ -119,7 +129,7 @@ class StatusWatch:
         """
         topics = [self._register(job_id, follower) for job_id in ids]
         try:
-            await self._load_all([topic.job_id for topic in topics if self.live(topic.job_id) is None])
+            await self._load_all([topic.job_id for topic in topics if self.live(topic.job_id) is None], sees)
         except BaseException:
             for topic in topics:
                 self.unfollow(topic, follower)
@@ -132,6 +142,7 @@ class StatusWatch:
     def unfollow(self, topic: Topic, follower: Follower) -> None:
         """Free what `follow` holds; the snapshot stays a while for the next poll."""
         topic.followers.discard(follower)
+        self._topics.forget_unread(topic)
 
     async def complete(self, topic: Topic) -> None:
         """Read the statuses that `topic.since` lacks, once for all who need them.
@@ -185,7 +196,23 @@ class StatusWatch:
         """Take a version that this process itself has committed, so that its caller is never shown an older one."""
         topic = self._topics.get(job.id)
         if topic is not None:
-            topic.take(job)
+            self._topics.take(topic, job)
+
+    def warm(self, jobs: Collection[Job], seen_at: float) -> bool:
+        """Keep snapshots ahead of whoever asks, as long as there is room, of what the primary said at `seen_at`.
+
+        Returns:
+            Whether there is room for more.
+        """
+        for job in jobs:
+            topic = self._topics.get(job.id)
+            if topic is None:
+                if self._topics.full:
+                    return False
+                topic = self._topics.of(job.id, self._clock())
+                metrics.warmed("memory").inc()
+            self._topics.confirm(topic, job, seen_at)
+        return True
 
     def deleted(self, job_id: str) -> None:
         """Drop a job that this process itself has deleted, or found deleted."""
@@ -206,11 +233,11 @@ class StatusWatch:
         topic.followers.add(follower)
         return topic
 
-    async def _load_all(self, ids: Sequence[str]) -> None:
+    async def _load_all(self, ids: Sequence[str], sees: Sees) -> None:
         if len(ids) == 1:
-            await self._load(ids[0])
+            await self._loading.load(ids[0], sees)
         elif ids:
-            await asyncio.gather(*map(self._load, ids))
+            await asyncio.gather(*(self._loading.load(job_id, sees) for job_id in ids))
 
     def _reread(self, topic: Topic) -> asyncio.Task[Topic | None]:
         """The next read of a topic, which all share who ask for one before it begins."""
@@ -228,19 +255,7 @@ class StatusWatch:
     async def _read_anew(self, topic: Topic) -> Topic | None:
         await asyncio.sleep(topic.reread_at + REREAD_AT_MOST_EVERY - self._clock())
         topic.reread, topic.reread_at = None, self._clock()  # who asks from now on needs the next one
-        return await self._load(topic.job_id, fresh=True)
-
-    async def _load(self, job_id: str, *, fresh: bool = False) -> Topic | None:
-        topic = self._topics.of(job_id, self._clock())
-        asked_at = self._clock()
-        job = await self._reads.get(job_id, fresh=fresh)
-        if job is None:
-            self._topics.bury(topic)
-            return None
-        topic.used_at = self._clock()
-        topic.confirmed_at = max(topic.confirmed_at, asked_at)
-        topic.take(job)
-        return topic
+        return await self._loading.load(topic.job_id, fresh=True)
 
     def _take_notice(self, topic: Topic, notice: Notice) -> None:
         try:
@@ -251,7 +266,7 @@ class StatusWatch:
             _log.warning("a notice that cannot be read", job_id=topic.job_id, reason=repr(error))
         else:
             metrics.NOTICES.labels("taken").inc()
-            topic.take(job)
+            self._topics.take(topic, job)
 
     async def _read_pasts(self, ids: Collection[str]) -> Mapping[str, Sequence[Job]]:
         return await self._source.statuses_after(dict.fromkeys(ids, 0))

@@ -72,10 +72,12 @@ class Till:
     async def _commands(self) -> int:
         async with self._redis.client() as redis:
             counts = await redis.info("commandstats")
-        return sum(count["calls"] for name, count in counts.items() if name not in OURS)
+        return sum(count["calls"] for name, count in counts.items() if name not in OURS | SCRIPTED)
 
 
 OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for the count asks itself
+# What one command that renews many statuses in the cache does within Redis, which nobody sends.
+SCRIPTED = {"cmdstat_time", "cmdstat_getrange", "cmdstat_setrange", "cmdstat_pexpireat"}
 
 
 @pytest.fixture
