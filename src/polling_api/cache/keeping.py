@@ -1,5 +1,6 @@
 """How versions are written to Redis: by a script that keeps the higher one, whatever order writes come in."""
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -57,6 +58,9 @@ class Outcome(StrEnum):
     LATE = "late"  # seen too long ago
 
 
+_OUTCOMES = {outcome.encode(): outcome for outcome in Outcome}
+
+
 class Keeping:
     """Makes the commands that keep versions, and reads the answers.
 
@@ -85,9 +89,9 @@ class Keeping:
         """
         now, *words = answer
         self._clock.learn(int(now), heard_at)
-        outcomes = [Outcome(word.decode() if isinstance(word, bytes) else word) for word in words]
-        for outcome in outcomes:
-            metrics.cache_writes(outcome).inc()
+        outcomes = [_OUTCOMES[word] for word in words]
+        for outcome, count in Counter(outcomes).items():
+            metrics.cache_writes(outcome).inc(count)
         return outcomes
 
     def commands_of(self, notices: Sequence[Notice]) -> list[Command]:

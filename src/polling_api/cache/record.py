@@ -12,7 +12,7 @@ from polling_api.hub import Notice
 
 GONE = 10**20 - 1  # of a job that was deleted: no version is higher, so none comes back over it
 
-_PREFIX = "polling:status:"
+_PREFIX = b"polling:status:"
 _HEAD = b"%020d %013d "
 _VERSION, _STAMP, _MESSAGE = slice(0, 20), slice(21, 34), slice(35, None)
 
@@ -43,9 +43,9 @@ class Found(NamedTuple):
     age: float
 
 
-def key_of(job_id: str) -> str:
+def key_of(job_id: str) -> bytes:
     """Where a job is kept."""
-    return _PREFIX + job_id
+    return _PREFIX + job_id.encode()
 
 
 def record_of(entry: Entry, stamp: int) -> bytes:

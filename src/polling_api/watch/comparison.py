@@ -35,7 +35,7 @@ class Comparison:
     Args:
         topics: of the process.
         source: the primary.
-        cache: is told what the primary said of all that was asked for since the comparison before.
+        cache: is told what the primary said of all that is asked for again and again.
         ear: the hub; while it hears nothing, comparisons come more often.
         bounds: figures.
         clock: monotonic seconds.
@@ -48,6 +48,8 @@ class Comparison:
         self._source = source
         self._cache = cache
         self._compared_at = float("-inf")
+        self._succeeded_at = float("-inf")
+        self._number = 0
         self._ear = ear
         self._bounds = bounds
         self._clock = clock
@@ -56,6 +58,14 @@ class Comparison:
     def hasten(self) -> None:
         """Compare now, instead of when the pause is over."""
         self._now.set()
+
+    @property
+    def followed_since(self) -> float:
+        """What was confirmed before this moment is too old when the next comparison comes to it, to be followed.
+
+        Only what came from the cache can be: all else was compared, or read, since the last comparison began.
+        """
+        return self._succeeded_at - (self._bounds.oldest_answer - self._bounds.compare_every)
 
     async def run(self) -> None:
         """Compare again and again, until cancelled."""
@@ -76,11 +86,13 @@ class Comparison:
 
     async def _compare(self) -> None:
         compared_at, self._compared_at = self._compared_at, self._clock()
+        self._number += 1
         topics = [topic for topic in self._topics if topic.snapshot]
         self._tell_age(topics)
         watched = iter([(topic.job_id, topic) for topic in topics])
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
             await self._compare_some(some, used_since=compared_at)
+        self._succeeded_at = self._compared_at
 
     async def _compare_some(self, topics: Mapping[str, Topic], *, used_since: float) -> None:
         asked_at = self._clock()
@@ -95,8 +107,19 @@ class Comparison:
         for job_id in differences.missing:
             del known[job_id]
             self._topics.bury(topics[job_id])
-        # What nobody asks for here is hardly asked for elsewhere; the rest costs less than what was asked.
-        self._cache.offer([job for job_id, job in known.items() if topics[job_id].used_at >= used_since], asked_at)
+        hot = [job for job_id, job in known.items() if self._is_hot(topics[job_id], used_since)]
+        self._cache.offer(hot, asked_at)
+
+    def _is_hot(self, topic: Topic, used_since: float) -> bool:
+        """Whether it was asked for since the comparison before, and before that since the one before it.
+
+        Only then is it likely to be asked for elsewhere while what is kept of it is fresh. A renewal for each poll of
+        a job that one client polls twice a minute would be for nothing.
+        """
+        if topic.used_at < used_since:
+            return False
+        before, topic.asked_in = topic.asked_in, self._number
+        return before == self._number - 1
 
     def _tell_age(self, topics: Iterable[Topic]) -> None:
         confirmed = min((topic.confirmed_at for topic in topics), default=float("-inf"))

@@ -11,6 +11,8 @@ from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
 
+NEVER = float("-inf")
+
 Sees = Callable[[Job], bool]
 """Whether whoever asks may know of a job."""
 
@@ -49,12 +51,15 @@ class Loading:
         self._clock = clock
         self._reads = CoalescedReads(self._read, metrics.READS)
 
-    async def load(self, job_id: str, sees: Sees = anybody, *, fresh: bool = False) -> Topic | None:
+    async def load(
+        self, job_id: str, sees: Sees = anybody, *, since: float = NEVER, fresh: bool = False
+    ) -> Topic | None:
         """Bring a topic up to date; None where there is no such job.
 
         Args:
             job_id: the job.
             sees: of whoever asks.
+            since: monotonic seconds; what was seen before that is not enough.
             fresh: ask the primary, and join no read that has begun: for who knows of a change.
 
         Raises:
@@ -63,7 +68,7 @@ class Loading:
         topic = self._topics.of(job_id, self._clock())
         try:
             cached = None if fresh else await self._cache.get(job_id)
-            if cached is not None and self._answers(cached, sees):
+            if cached is not None and self._answers(cached, sees, since):
                 metrics.snapshot_reads("redis").inc()
                 self._confirm(topic, cached)
                 return topic
@@ -71,10 +76,11 @@ class Loading:
         finally:
             self._topics.forget_unread(topic)
 
-    def _answers(self, cached: Sighting, sees: Sees) -> bool:
-        age = self._clock() - cached.at
+    def _answers(self, cached: Sighting, sees: Sees, since: float) -> bool:
+        now = self._clock()
+        age, since = now - cached.at, max(since, now - self._oldest_answer)
         metrics.snapshot_age("redis").observe(age)
-        outcome = "old" if age > self._oldest_answer else "hit" if sees(cached.job) else "foreign"
+        outcome = "old" if cached.at < since else "hit" if sees(cached.job) else "foreign"
         metrics.cache_lookups(outcome).inc()
         return outcome == "hit"
 

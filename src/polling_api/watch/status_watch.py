@@ -128,8 +128,11 @@ class StatusWatch:
             Unavailable: as `get` does; then nothing is followed.
         """
         topics = [self._register(job_id, follower) for job_id in ids]
+        since = self._comparison.followed_since
         try:
-            await self._load_all([topic.job_id for topic in topics if self.live(topic.job_id) is None], sees)
+            await self._load_all(
+                [topic.job_id for topic in topics if not self._may_be_followed(topic, since)], sees, since
+            )
         except BaseException:
             for topic in topics:
                 self.unfollow(topic, follower)
@@ -233,11 +236,14 @@ class StatusWatch:
         topic.followers.add(follower)
         return topic
 
-    async def _load_all(self, ids: Sequence[str], sees: Sees) -> None:
+    def _may_be_followed(self, topic: Topic, since: float) -> bool:
+        return self.live(topic.job_id) is topic and topic.confirmed_at >= since
+
+    async def _load_all(self, ids: Sequence[str], sees: Sees, since: float) -> None:
         if len(ids) == 1:
-            await self._loading.load(ids[0], sees)
+            await self._loading.load(ids[0], sees, since=since)
         elif ids:
-            await asyncio.gather(*(self._loading.load(job_id, sees) for job_id in ids))
+            await asyncio.gather(*(self._loading.load(job_id, sees, since=since) for job_id in ids))
 
     def _reread(self, topic: Topic) -> asyncio.Task[Topic | None]:
         """The next read of a topic, which all share who ask for one before it begins."""

@@ -97,6 +97,24 @@ async def test_what_was_seen_too_long_ago_is_asked_of_the_primary(
         assert version_of(await late.watch.get(job.id)) == 2
 
 
+async def test_what_is_followed_is_fresh_enough_to_wait_for_the_next_comparison(
+    engine: AsyncEngine, redis: RedisCarrier, mover: Mover, nodes: list[CachingNode]
+) -> None:
+    """Or a change before it was followed, of which every notice was lost, would take up to 7 s to be told."""
+    here, _ = nodes
+    job = await mover.stored()
+    async with caching_node(PrimarySource(engine), redis, bounds=Bounds()) as there:
+        here.cache.offer([job], time.monotonic() - 3, whole=True)
+        await here.cache.flushed()
+        await mover.commit([job], Status.IN_PROGRESS)  # which nobody tells anybody
+
+        polled = version_of(await there.watch.get(job.id))
+        topic = await there.watch.follow(job.id, Witness())
+
+    assert topic is not None
+    assert (polled, version_of(topic.snapshot)) == (1, 2)
+
+
 async def test_a_snapshot_from_redis_is_as_old_as_what_was_seen(
     engine: AsyncEngine, redis: RedisCarrier, mover: Mover, nodes: list[CachingNode]
 ) -> None:
@@ -271,13 +289,13 @@ async def test_a_job_that_is_committed_while_it_is_read_in_vain_is_found(
     source = HeldSource(engine)
     async with caching_node(source, redis) as node:
         source.after_read.close()
-        job_id = new_job_id()
+        job_id, taken = new_job_id(), counted(metrics.NOTICES.labels, "taken")
         reading = asyncio.create_task(node.watch.get(job_id))
         await source.after_read.reached()
 
         job = await mover.store_as(job_id)
         await node.hub.publish([job], time.monotonic())
-        await eventually(lambda: counted(metrics.NOTICES.labels, "taken") > 0)
+        await eventually(lambda: counted(metrics.NOTICES.labels, "taken") > taken)
         source.after_read.open()
 
         assert version_of(await reading) == 1

@@ -1,6 +1,7 @@
 """The watch forgets what nobody asks for, and never holds more than it may."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,11 +11,11 @@ from in_process.deadlines import eventually
 from in_process.following import Witness
 from in_process.moving import Mover
 from in_process.nodes import running_node
-from polling_api.domain.job import Status, new_job_id
+from polling_api.domain.job import Job, Status, new_job_id
 from polling_api.errors import Unavailable
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Bounds, StatusWatch
+from polling_api.watch import Bounds, NoCache, StatusWatch
 
 FORGETFUL = Bounds(compare_every=0.05, compare_when_deaf=0.05, idle=0.1)
 
@@ -132,3 +133,33 @@ async def test_what_was_published_while_it_was_read_is_kept(engine: AsyncEngine,
     assert topic is not None
     assert witness.versions[-1] == 2
     assert watch.live(job.id) is topic
+
+
+class Listening(NoCache):
+    """A cache that remembers of what it was told that it is still so."""
+
+    def __init__(self) -> None:
+        self.renewed: list[str] = []
+
+    def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
+        del seen_at
+        self.renewed += [job.id for job in jobs if not whole]
+
+
+async def test_only_what_is_asked_for_again_and_again_is_renewed_for_other_processes(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    once, often = await mover.store(2)
+    cache, source = Listening(), PrimarySource(engine)
+    watch = StatusWatch(source, Hub(LocalTransport(LocalBus())), Bounds(compare_when_deaf=0.05), cache=cache)
+    await watch.get(once.id)
+    comparing = asyncio.create_task(watch.run())
+
+    async with asyncio.timeout(5):
+        while len(cache.renewed) < 5:
+            await watch.get(often.id)
+            await asyncio.sleep(0.01)
+
+    comparing.cancel()
+    await asyncio.gather(comparing, return_exceptions=True)
+    assert set(cache.renewed) == {often.id}
