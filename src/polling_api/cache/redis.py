@@ -41,7 +41,7 @@ class RedisStatuses:
             url,
             max_connections=MOST_CONNECTIONS,
             timeout=timeout,
-            socket_timeout=timeout,
+            socket_timeout=None,  # see `polling_api.hub.redis`; `_ask` bounds the whole
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
             maint_notifications_config=MaintNotificationsConfig(enabled=False),

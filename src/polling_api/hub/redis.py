@@ -60,7 +60,9 @@ class RedisTransport:
             url,
             max_connections=4,
             timeout=timeout,
-            socket_timeout=timeout,
+            # By it redis-py would send within `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
+            # comes as it ends: a part that is told to stop would go on. Each call here has a timeout for the whole.
+            socket_timeout=None,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
