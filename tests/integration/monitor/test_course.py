@@ -72,10 +72,10 @@ async def test_versions_are_published_after_their_commit_in_order_and_without_ga
     job_id = await submit("queued 0.3s, in_progress 1.3s @25%, in_progress 1.2s @75%, succeeded @100%")
     behind: list[Job] = []
 
-    async def publish(published: Sequence[Job]) -> None:
+    async def publish(published: Sequence[Job], seen_at: float) -> None:
         committed = await jobs.read(engine, [job.id for job in published])
         behind.extend(job for job in published if committed[job.id].version < job.version)
-        await news.publish(published)
+        await news.publish(published, seen_at)
 
     async with monitoring(publish=publish):
         [job] = await news.ended(job_id)

@@ -90,10 +90,13 @@ class Till:
     async def _commands(self) -> Counter[str]:
         async with self._redis.client() as redis:
             counts = await redis.info("commandstats")
-        return Counter({name: count["calls"] for name, count in counts.items() if name not in OURS})
+        ours = OURS | SCRIPTED
+        return Counter({name: count["calls"] for name, count in counts.items() if name not in ours})
 
 
 OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for the count asks itself
+# What one command that renews many statuses in the cache does within Redis, which nobody sends.
+SCRIPTED = {"cmdstat_time", "cmdstat_getrange", "cmdstat_setrange", "cmdstat_pexpireat"}
 
 
 @pytest.fixture
