@@ -11,6 +11,8 @@ from polling_api.ratelimit.party import Party
 FIRST, LONGEST = 60.0, 86_400.0  # seconds; each block is twice as long as the one before it
 FORGOTTEN_AFTER = 86_400.0  # seconds after its end; the next one is as long as the first again
 
+_CLOCKS_DIFFER = 60.0  # seconds at most; what begins later is nonsense, and would hold until then
+
 _MOST = 20_000  # names, some 6 MB; the ones that end first give way
 _POSTED_AT_ONCE = 500
 _SWEPT_AT_ONCE = 100
@@ -34,10 +36,13 @@ class Block(NamedTuple):
         """Read a notice.
 
         Raises:
-            ValueError: it is not about a block.
+            ValueError: it is not about a block, or about one that nobody gets.
         """
         ends, strikes = notice.text.split()
-        return cls(notice.name, notice.began, float(ends), int(strikes))
+        block = cls(notice.name, notice.began, float(ends), int(strikes))
+        if not 0 <= block.ends - block.began <= LONGEST:  # as of what is no number
+            raise ValueError("no block lasts so long")
+        return block
 
 
 def next_block(name: str, now: float, known: Block | None, first: float = FIRST) -> Block:
@@ -130,7 +135,8 @@ class Blocks:
                 block = Block.of(notice)
             except ValueError:
                 continue
-            if block.began > self.began(block.name) and now < block.ends + FORGOTTEN_AFTER:
+            later = self.began(block.name) < block.began <= now + _CLOCKS_DIFFER
+            if later and now < block.ends + FORGOTTEN_AFTER:
                 self._blocks.put(block.name, block)
 
     def _keep(self, block: Block) -> None:

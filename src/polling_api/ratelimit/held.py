@@ -162,6 +162,6 @@ def _told(value: str, now: float) -> int:
     """What another process holds, if its lease is not over."""
     here, _, until = value.partition(" ")
     try:
-        return int(here) if float(until) > now else 0
+        return max(int(here), 0) if float(until) > now else 0
     except ValueError:  # somebody else's hand in our Redis
         return 0
