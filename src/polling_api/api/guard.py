@@ -4,7 +4,9 @@ The edge has a guard look at each request as it comes, and again as its answer b
 says who the caller is, and the route counts it: hot reads by `Guard.count`, ordinary ones by slowapi's declarations.
 """
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from time import time
 from typing import Final, Protocol
@@ -177,6 +179,15 @@ class Guard:
         if not decision.allowed:
             raise limited(decision)
 
+    @contextmanager
+    def waits(self, scope: Scope) -> Generator[None]:
+        """A block during which a wait that was counted is held; soon it is in the burst no more."""
+        timer = asyncio.get_running_loop().call_later(HELD_ENOUGH, self._free_of_burst, scope)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def told(self, scope: Scope, status: int) -> Headers:
         """Settle what a request counts, now that its answer is known, and say what is left."""
         party: Party | None = scope.get(PARTY)
@@ -196,9 +207,12 @@ class Guard:
         waited = scope.get("polling.transport") == "wait"
         if not (free_of_hour or waited):
             return decision
-        now = self._clock()
-        held = waited and now - decision.at >= HELD_ENOUGH
-        return self._windows.settle(decision, now, free_of_hour=free_of_hour, free_of_burst=held)
+        return self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
+
+    def _free_of_burst(self, scope: Scope) -> None:
+        decision: Decision | None = scope.get(DECISION)
+        if decision is not None:
+            scope[DECISION] = self._windows.settle(decision, self._clock(), free_of_burst=True)
 
     def _decide(self, scope: Scope, job: str | None = None, endpoint: str = POLL) -> Decision:
         decision = self._windows.decide(scope[PARTY], self._clock(), job=job, endpoint=endpoint)
