@@ -42,6 +42,7 @@ from polling_api.representation import Headers
 ADDRESS: Final = "polling.address"  # of the scope: the address that a request counts against
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
 _MISSED: Final = "polling.missed"
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _MOST_ADDRESSES = 8192  # whose parties are kept; to make one takes a microsecond
 
 
@@ -129,11 +130,13 @@ class Guard:
         """Have a request count against the caller that its credentials name.
 
         Raises:
-            TooMany: it is shut out (`blocked`).
+            TooMany: it is shut out (`blocked`); or it sends a body, and its hour is used up (`rate_limited`).
         """
         if caller.client_id is not None:
             scope[PARTY] = self._party_of(caller.client_id, caller)
         self.require_welcome(scope)
+        if scope["method"] not in _WITHOUT_BODY:
+            self._require_some_of_the_hour(scope)
 
     def require_welcome(self, scope: Scope) -> None:
         """Let a request pass that nobody makes who is shut out.
@@ -202,6 +205,13 @@ class Guard:
         elif decision.allowed:
             decision = self._settled(decision, scope, free_of_hour=status == 304 and party.known)  # noqa: PLR2004
         return limit_headers(decision)
+
+    def _require_some_of_the_hour(self, scope: Scope) -> None:
+        # Bodies are read and checked before a route can count, and those that break a rule would be read for nothing.
+        refusal = self._windows.refusal(scope[PARTY], self._clock())
+        if refusal is not None:
+            scope[DECISION] = refusal
+            raise limited(refusal)
 
     def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
         waited = scope.get("polling.transport") == "wait"

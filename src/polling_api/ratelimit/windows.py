@@ -81,6 +81,12 @@ class Windows:
         """
         return self.weigh(self.of(party, job, endpoint), weight, now)
 
+    def refusal(self, party: Party, now: float) -> Decision | None:
+        """What a request would be told that counts in the hour alone, where it would be refused; it is not counted."""
+        hour = self.of(party, None, POLL)
+        _, used = _used(hour[0], now)
+        return self._refuse(hour, 1, now) if used >= party.hour else None
+
     def peek(self, party: Party, now: float, *, job: str | None = None, endpoint: str = POLL) -> Decision:
         """The figures as they are, for an answer that does not count."""
         left = [(window, *_used(window, now)) for window in self.of(party, job, endpoint)]

@@ -114,6 +114,17 @@ async def test_an_hour_ends_at_its_figure_on_both_workers_whatever_is_asked_for(
     assert here != there
 
 
+@pytest.mark.parametrize("body", [b'{"jobs":[{}]}', b"not JSON", b"[" * 70_000])
+async def test_whose_hour_is_used_up_has_no_body_read(somebody: httpx.AsyncClient, body: bytes) -> None:
+    for _ in range(HOUR):
+        await somebody.get(ANYWHERE)
+
+    answer = await somebody.post(f"{SET}/batch-get", content=body, headers={"Content-Type": "application/json"})
+
+    assert (code_of(answer), left(answer)) == ("rate_limited", 0)
+    assert int(answer.headers["retry-after"]) > 3000
+
+
 async def test_who_is_not_let_in_is_counted_as_well(somebody: httpx.AsyncClient) -> None:
     answers = [await somebody.get(WHOAMI) for _ in range(HOUR + 1)]
 
