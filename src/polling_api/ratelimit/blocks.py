@@ -75,8 +75,10 @@ class Blocks:
 
     def __init__(self, most: int = _MOST, first: float = FIRST) -> None:
         self._first = first
-        self._blocks = Crowd[Block]("blocks", most, lambda block: block.ends)
         self._unposted: dict[str, Block] = {}
+        self._blocks = Crowd[Block](
+            "blocks", most, lambda block: block.ends, lambda block: self._unposted.pop(block.name, None)
+        )
         self._posted: list[Block] = []
 
     def left(self, party: Party, now: float) -> int:
@@ -119,7 +121,8 @@ class Blocks:
     def unposted(self) -> None:
         """They may still not know those that `post` gave."""
         for block in self._posted:
-            self._unposted.setdefault(block.name, block)
+            if self._blocks.find(block.name) is block:  # else there is a later one, or it gave way meanwhile
+                self._unposted[block.name] = block
         self._posted = []
 
     def post_all(self) -> None:
