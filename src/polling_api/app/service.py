@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from polling_api.api.auditing import RefusalsTold
+from polling_api.api.guard import Watcher
 from polling_api.api.handlers import add_problem_handlers
 from polling_api.api.held import Holding
 from polling_api.api.hosts import AllowedHosts
@@ -34,13 +35,14 @@ from polling_api.store.shares import Kind
 class Service(NamedTuple):
     """The whole, ready to be served.
 
-    `asgi` answers requests, `described` is the part of it that FastAPI documents, and `holding` is what it holds open,
-    for the server to drain.
+    `asgi` answers requests, `described` is the part of it that FastAPI documents, `holding` is what it holds open, for
+    the server to drain, and `guard` says what is left to whom the server itself refuses.
     """
 
     asgi: ASGIApp
     described: FastAPI
     holding: Holding
+    guard: Watcher
 
 
 def create_app(settings: Settings) -> Service:
@@ -78,7 +80,7 @@ def service_of(core: Core) -> Service:
             most_pending=settings.overload_requests,
         ),
     )
-    return Service(edge, app, core.holding)
+    return Service(edge, app, core.holding, guard)
 
 
 def openapi_document() -> str:

@@ -11,6 +11,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from polling_api.api.guard import LIMITED, Watcher
 from polling_api.errors import BadRequest, PollingError, TooSlow, Unavailable
 from polling_api.protocol.cycle import Cycle
 from polling_api.protocol.head import Framing, Target, check_fields, check_host, check_version, read_target, unreadable
@@ -30,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     __slots__ = ("_deaf", "_host", "_ignored_upgrade", "_left", "_limit", "_lingers", "_reading", "_running")
 
     bounds: Bounds
+    watcher: Watcher
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -251,9 +253,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._reading.stage is Stage.IDLE:
             super().on_message_begin()
-        # What the target was meant to be is not known, and is not guessed.
-        self.scope.update(method="-", path="/", raw_path=b"/", query_string=b"")
-        self._admit(self._new_cycle(keep_alive=False), refusing(error))
+        # What the target was meant to be is not known, and is not guessed, but for whether limits are told there.
+        path = LIMITED if self.url.startswith(LIMITED.encode()) else "/"
+        self.scope.update(method="-", path=path, raw_path=path.encode(), query_string=b"")
+        self._admit(self._new_cycle(keep_alive=False), refusing(error, self.watcher))
 
     def _expect_the_rest(self) -> None:
         excess = self._reading.excess()

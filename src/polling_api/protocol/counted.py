@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from polling_api.api.guard import Watcher
 from polling_api.errors import Unavailable
 from polling_api.protocol.capacity import Capacity
 from polling_api.protocol.connection import BoundedProtocol
@@ -24,9 +25,15 @@ class CountedProtocol(BoundedProtocol):
         self._unsent: Unsent | None = None
 
     @classmethod
-    def bounded(cls, bounds: Bounds, capacity: Capacity) -> "type[CountedProtocol]":
-        """The protocol with these bounds, all of whose connections share `capacity`."""
-        return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity})
+    def bounded(cls, bounds: Bounds, capacity: Capacity, watcher: Watcher) -> "type[CountedProtocol]":
+        """The protocol with these bounds, all of whose connections share `capacity`.
+
+        Args:
+            bounds: of time.
+            capacity: of connections.
+            watcher: says what is left to whom a request is refused that no route sees.
+        """
+        return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity, "watcher": watcher})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or tell the client that there is no room for it, and cut it where that is told to many already."""

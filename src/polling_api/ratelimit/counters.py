@@ -10,7 +10,7 @@ from polling_api.ratelimit.exchange import PREFIX, Others, Page
 HOUR, MINUTE, BURST = 3600, 60, 10  # seconds
 KINDS = {HOUR: "hour", MINUTE: "minute", BURST: "burst"}
 
-MOST = 50_000  # names for each window, some 75 MB in all at worst
+MOST = 50_000  # names for each window, some 51 MiB in all at worst
 _SWEPT_AT_ONCE = 64  # counters of each window, and two more for each new one: so all that is over is found
 _LIFE_MARGIN = 5  # seconds beyond a window's meaning for which it stays shared: clocks differ
 

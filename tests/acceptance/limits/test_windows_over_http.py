@@ -1,15 +1,13 @@
 """Contract: how much may be asked, by whom, and what every answer says of it."""
 
-import asyncio
 import time
 
 import httpx
 import pytest
-from tests.acceptance.limits.conftest import BURST, CLIENT_HOUR, HELD, HOUR, MINUTE
+from tests.acceptance.limits.conftest import BURST, CLIENT_HOUR, HOUR, MINUTE
 
 from polling_api.domain.job import new_job_id
 from running.events import open_events
-from running.figures import until_figure
 from running.jobs import SET, SIGNED_SET, Job, long_poll, quiet_job, read
 from running.signing import Credentials
 from running.tokens import bearing, token_for
@@ -77,25 +75,6 @@ async def test_a_wait_that_was_held_for_a_second_is_not_in_the_burst(somebody: h
 
     assert [wait.status_code for wait in waits] == [304] * (BURST + 2)
     assert [left(wait) for wait in waits[-2:]] == [MINUTE - BURST - 1, MINUTE - BURST - 2]
-
-
-async def test_a_wait_that_is_being_held_for_a_second_is_not_in_the_burst_either(
-    somebody: httpx.AsyncClient, job: Job
-) -> None:
-    seen = (await read(somebody, job)).headers["etag"]
-    async with asyncio.TaskGroup() as waiting:
-        held = [waiting.create_task(long_poll(somebody, job, 30, seen=seen)) for _ in range(HELD)]
-        await until_figure(somebody, HELD, "polling_held", transport="wait")
-        answered_at_once = [await long_poll(somebody, job, 1, seen='W/"1-another"') for _ in range(BURST - HELD)]
-        refused = await long_poll(somebody, job, 1, seen='W/"1-another"')
-        room = await until_code(somebody, f"{job['links']['self']}?wait=1&until=terminal", "too_many_streams")
-        still_held = [not wait.done() for wait in held]
-        for wait in held:
-            wait.cancel()
-
-    assert [answer.status_code for answer in answered_at_once] == [200] * (BURST - HELD)
-    assert code_of(refused) == "rate_limited"
-    assert (still_held, left(room)) == ([True] * HELD, HELD - 1)
 
 
 async def test_an_hour_ends_at_its_figure_on_both_workers_whatever_is_asked_for(
@@ -207,6 +186,26 @@ async def test_every_refusal_says_what_is_left(
     assert answer.status_code == status
     assert [name for name in FIGURES if not answer.headers.get(name, "").isdecimal()] == []
     assert len([name for name, _ in answer.headers.multi_items() if name in FIGURES]) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (f"{SET}/{new_job_id()}", {"X-Much": "x" * 33_000}, 431),
+        (f"{SET}/events?ids={'x' * 17_000}", {}, 414),
+        (f"{SET}/{new_job_id()}", {"Host": "no host!"}, 400),
+    ],
+)
+async def test_so_does_the_refusal_of_a_head_that_no_route_sees(
+    here: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    async with visitor(here) as asking:
+        answer = await asking.get(path, headers=headers)
+        elsewhere = await asking.get("/health/live", headers={"X-Much": "x" * 33_000})
+
+    assert answer.status_code == status
+    assert [name for name in FIGURES if not answer.headers.get(name, "").isdecimal()] == []
+    assert [name for name in FIGURES if name in elsewhere.headers] == []
 
 
 async def test_a_refused_host_and_a_refused_origin_say_it_too(somebody: httpx.AsyncClient) -> None:

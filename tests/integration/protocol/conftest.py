@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from polling_api.api.guard import NoWatcher
 from polling_api.errors import PollingError
 from polling_api.protocol import Bounds, Capacity, CountedProtocol
 from polling_api.protocol.refusing import refusing
@@ -93,7 +94,7 @@ async def serving(
     application: Any = echo
     config = Config(application, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive)
     room = Capacity(MANY, MANY, lambda _: False) if capacity is None else capacity
-    protocol, state = CountedProtocol.bounded(bounds, room), ServerState()
+    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher()), ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
     if in_system:
