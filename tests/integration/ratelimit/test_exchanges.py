@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Ends = tuple[Exchange, Exchange, Exchange, Callable[[], Awaitable[None]]]
 NAMES = ("one", "other", "third")
 NOW = time.time()
+PATIENCE = 5.0  # seconds: a busy machine is not a Redis that is away
 OURS = {"cmdstat_info", "cmdstat_hello", "cmdstat_client"}  # what asking for the count asks itself
 
 
@@ -32,7 +33,7 @@ async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
         yield one, other, third, forget
         return
     carrier: RedisCarrier = request.getfixturevalue("redis")
-    exchanges = [RedisExchange(carrier.server.url, name, timeout=0.25) for name in NAMES]
+    exchanges = [RedisExchange(carrier.server.url, name, timeout=PATIENCE) for name in NAMES]
 
     async def flush() -> None:
         async with carrier.client() as client:
@@ -188,7 +189,7 @@ async def _commands(redis: "RedisCarrier") -> int:
 
 
 async def test_a_board_that_was_forgotten_for_want_of_news_is_heard_again(redis: "RedisCarrier") -> None:
-    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    one, other = (RedisExchange(redis.server.url, name, timeout=PATIENCE) for name in ("one", "other"))
     await one.swap(offer(notices=[Notice(f"ip:{number}", NOW, "news") for number in range(5)]))
     since = (await other.swap(offer())).since
     async with redis.client() as plain:
@@ -206,7 +207,7 @@ async def test_a_board_that_was_forgotten_for_want_of_news_is_heard_again(redis:
 
 @pytest.mark.parametrize("evicted", BOARD)
 async def test_a_board_of_which_redis_dropped_a_part_is_heard_again(redis: "RedisCarrier", evicted: str) -> None:
-    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    one, other = (RedisExchange(redis.server.url, name, timeout=PATIENCE) for name in ("one", "other"))
     await one.swap(offer(notices=[Notice(f"ip:{number}", NOW, "news") for number in range(5)]))
     since = (await other.swap(offer())).since
     async with redis.client() as plain:
@@ -224,7 +225,7 @@ async def test_a_board_of_which_redis_dropped_a_part_is_heard_again(redis: "Redi
 async def test_a_change_that_somebody_else_put_on_the_board_hides_none_of_ours(
     redis: "RedisCarrier", place: str
 ) -> None:
-    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    one, other = (RedisExchange(redis.server.url, name, timeout=PATIENCE) for name in ("one", "other"))
     async with redis.client() as plain:
         await plain.execute_command("ZADD", BOARD[1], place, "ip:0")  # pyright: ignore[reportUnknownMemberType]
 

@@ -21,7 +21,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 async def node(redis: RedisCarrier) -> Node:
     """A process that has blocked a scanner."""
-    node = Node(RedisExchange(redis.server.url, "node", timeout=0.25), "node", time.time())
+    node = Node(RedisExchange(redis.server.url, "node", timeout=5), "node", time.time())
     for number in range(20):
         node.suspects.missed(SCANNER, [f"job_{number}"], node.clock.now)
     await node.round()

@@ -109,7 +109,7 @@ async def test_an_exchange_with_a_frozen_redis_ends_in_time_and_works_again_afte
 
 
 async def test_nothing_stays_in_redis_beyond_its_meaning(redis: RedisCarrier) -> None:
-    node = Node(RedisExchange(redis.server.url, "node", timeout=0.25), "node", time.time())
+    node = Node(RedisExchange(redis.server.url, "node", timeout=5), "node", time.time())
     node.poll(CLIENT, 1, "job_1")
     node.suspects.missed(CLIENT, ["job_2"], time.time())
     with node.held.hold(CLIENT):
