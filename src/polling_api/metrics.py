@@ -134,6 +134,7 @@ request_seconds = cache(REQUESTS.labels)
 snapshot_reads = cache(READS.labels)
 nonces = cache(NONCES.labels)
 refusals = cache(REFUSALS.labels)
+held = cache(HELD.labels)
 
 
 def whole() -> CollectorRegistry:
