@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+import asyncpg
 import httpx
+import psutil
 import pytest
 
 from polling_api.embedded import Server
@@ -13,11 +16,14 @@ from running.asking import asking
 from running.cluster import Cluster
 from running.events import open_events
 from running.freezing import frozen
-from running.jobs import Job, batch, read, submit
+from running.jobs import SET, Job, batch, read, set_of
 from running.service import Service, running_service
+from running.signing import new_client, signing_client
 
+SETTINGS = {"heartbeat_timeout": "1"}  # as in production
 FOUND_WITHIN = 20.0  # seconds: two heartbeats of a second each, and room on a busy machine
 AT_ONCE = 1.9  # seconds: no deadline of ours is as short
+connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
 
 
@@ -31,7 +37,7 @@ def freezing(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 async def service(freezing: Server, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     folder = tmp_path_factory.mktemp("frozen")
-    async with running_service(freezing.url, redis_url, folder=folder, monitor=False) as running:
+    async with running_service(freezing.url, redis_url, folder=folder, monitor=False, settings=SETTINGS) as running:
         yield running
 
 
@@ -44,7 +50,7 @@ async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_once(
     client: httpx.AsyncClient, freezing: Server
 ) -> None:
-    job = await submit(client)
+    job = await submitted(client)
     seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
 
     with frozen(freezing):
@@ -80,7 +86,7 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
 
 
 async def test_nobody_waits_long_for_it_before_it_is_found_out(client: httpx.AsyncClient, freezing: Server) -> None:
-    job = await submit(client)
+    job = await submitted(client)
 
     with frozen(freezing):
         took, answers = await timed(
@@ -96,10 +102,46 @@ async def test_nobody_waits_long_for_it_before_it_is_found_out(client: httpx.Asy
     assert took < FOUND_WITHIN
 
 
+async def test_a_foreign_job_that_is_known_is_refused_like_one_that_is_missing(
+    service: Service, client: httpx.AsyncClient, freezing: Server
+) -> None:
+    async with signing_client(service.url, await new_client(freezing.url)) as owner:
+        job = await submitted(owner)
+        await read(owner, job)
+        foreign = f"{SET}/{job['id']}"
+
+        with frozen(freezing):
+            await until_open(client)
+            own = await until_marked(owner, job)
+            polls = [await client.get(path) for path in (foreign, MISSING)]
+            streams = [await client.get(f"{path}/events") for path in (foreign, MISSING)]
+        await until_unmarked(owner, job)
+
+    assert (own.status_code, own.json()["id"]) == (200, job["id"])
+    for foreigns, missings in (polls, streams):
+        assert (foreigns.status_code, missings.status_code) == (503, 503)
+        assert _alike(foreigns) == _alike(missings)
+
+
+async def test_a_postgres_that_crashed_is_away_for_a_moment_and_no_state_goes_back(
+    client: httpx.AsyncClient, freezing: Server
+) -> None:
+    job = await submitted(client)
+    before = await read(client, job)
+
+    await kill_a_backend(freezing)
+    during = [await read(client, job) for _ in range(20)]
+    back = await until_unmarked(client, job)
+    await submitted(client)
+
+    assert {answer.status_code for answer in during} == {200}
+    assert {answer.json()["version"] for answer in [*during, back]} == {before.json()["version"]}
+
+
 async def test_a_wait_ends_with_what_is_known_and_a_stream_goes_on_when_it_is_back(
     client: httpx.AsyncClient, freezing: Server
 ) -> None:
-    job = await submit(client)
+    job = await submitted(client)
     seen = {"If-None-Match": (await read(client, job)).headers["etag"]}
 
     async with open_events(client, job["links"]["events"]) as events:
@@ -116,6 +158,29 @@ async def test_a_wait_ends_with_what_is_known_and_a_stream_goes_on_when_it_is_ba
     assert int(waited.headers["age"]) >= 4
     assert (first.job["version"], first.job["status"]) == (1, "queued")
     assert (last.job["version"], last.job["status"]) == (2, "cancelled")
+
+
+def _alike(refused: httpx.Response) -> tuple[dict[str, Any], set[str]]:
+    """What of a refusal has to be the same whoever is refused what."""
+    told = {name: value for name, value in refused.json().items() if name not in {"instance", "correlation_id"}}
+    told["retry_after"] = told["retry_after"] >= 1
+    return told, set(refused.headers) - {"date", "x-correlation-id"}
+
+
+async def kill_a_backend(server: Server) -> None:
+    """Have Postgres end all connections and recover, as after a crash."""
+    connection = await connect(server.url)
+    pid = await connection.fetchval("SELECT pid FROM pg_stat_activity WHERE application_name = 'polling-api requests'")
+    psutil.Process(pid).kill()
+    connection.terminate()
+
+
+async def submitted(client: httpx.AsyncClient) -> Job:
+    """A job, as soon as one can be submitted: what was found away by the last test may still be left alone."""
+    async with asyncio.timeout(30):
+        while (answer := await client.post(set_of(client), json=batch())).status_code != 202:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.1)
+    return answer.json()
 
 
 async def until_open(client: httpx.AsyncClient) -> None:

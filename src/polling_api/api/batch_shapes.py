@@ -1,11 +1,11 @@
 """The shapes of a call about many jobs. They check its body, and describe it and the answer."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polling_api.api.shapes import EXAMPLE_ID
+from polling_api.api.shapes import EXAMPLE_ID, JobDocument, PartialJobDocument
 from polling_api.domain.fields import MOST_FIELDS
 
 MOST_JOBS = 100  # in one call: what a stream of many jobs follows, and one statement reads
@@ -69,10 +69,7 @@ class ShownJobDocument(BaseModel):
     id: str
     status: Literal[200]
     etag: str = Field(description="To be sent with the next call.")
-    job: dict[str, Any] = Field(
-        description="The job; where `fields` are named, these alone.",
-        json_schema_extra={"anyOf": [{"$ref": "#/components/schemas/JobDocument"}, {"type": "object"}]},
-    )
+    job: JobDocument | PartialJobDocument
 
 
 class SeenJobDocument(BaseModel):

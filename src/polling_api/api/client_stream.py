@@ -190,7 +190,8 @@ class ClientStream(OpenStream):
         event = told.encoded.get(self._form)
         if event is None:
             event = self._id(told.place) + told.snapshot.rendered(self._form).unnumbered_event
-            told.encoded[self._form] = event
+            if self._form.fields is None:  # of which there are few forms; of picked fields there are many
+                told.encoded[self._form] = event
         return event
 
     def _id(self, place: Place) -> bytes:

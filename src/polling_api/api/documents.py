@@ -54,9 +54,13 @@ SUBMIT: Responses = {
 }
 
 
-def _event(kind: str, of: str, version: dict[str, Any]) -> dict[str, Any]:
+def _event(kind: str, version: dict[str, Any], *of: str) -> dict[str, Any]:
     """One event of a stream, as a reader is given it; `data` is JSON."""
-    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"$ref": of}}
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [{"$ref": one} for one in of]},
+    }
     return {
         "type": "object",
         "required": ["event", "data"],
@@ -70,8 +74,9 @@ def _event(kind: str, of: str, version: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stream(example: str, *, version: dict[str, Any]) -> dict[str, Any]:
-    job = _event("job", "#/components/schemas/JobDocument", version)
-    problem = _event("problem", "#/components/schemas/ProblemDocument", version)
+    schemas = "#/components/schemas"
+    job = _event("job", version, f"{schemas}/JobDocument", f"{schemas}/PartialJobDocument")
+    problem = _event("problem", version, f"{schemas}/ProblemDocument")
     # `itemSchema` is of OpenAPI 3.2, as FastAPI writes it too: what reads 3.1 alone passes over it.
     return {"text/event-stream": {"itemSchema": {"oneOf": [job, problem]}, "example": example}}
 
@@ -88,7 +93,7 @@ EVENTS: Responses = {
         ),
     ),
     204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary"),
-    **problems("bad_request", "job_not_found", *_HELD, "unavailable", "draining", "internal"),
+    **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
 MANY_EVENTS: Responses = {
     200: described(

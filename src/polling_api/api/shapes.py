@@ -105,6 +105,12 @@ class JobDocument(BaseModel):
     links: LinksDocument
 
 
+class PartialJobDocument(BaseModel):
+    """Those members of a job that `fields` named."""
+
+    model_config = ConfigDict(title="PartialJob", extra="allow")
+
+
 class RequestDocument(BaseModel):
     """One request of a batch; `body` goes to the provider as it is."""
 
@@ -184,7 +190,7 @@ class JobListDocument(BaseModel):
     model_config = ConfigDict(title="JobList")
 
     object: Literal["list"]
-    data: list[JobDocument]
+    data: list[JobDocument | PartialJobDocument]
     has_more: bool
     next_cursor: str | None
 

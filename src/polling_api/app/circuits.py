@@ -9,15 +9,27 @@ from polling_api.store.availability import Away
 
 POSTGRES = "postgres"
 
-# Driven by the heartbeat alone, which beats twice a second: two beats that fail open it within some 3 s of a freeze.
-# As long as it is open one beat in a second or two is all that Postgres gets from a process.
-HEARTBEAT_CIRCUIT = Policy(
-    window=2.0, fewest=2, failure_share=0.5, slow_after=0.5, slow_share=1.0, open_first=0.5, open_most=2.0
-)
 # Driven by what a kind of work gets to hear, where Postgres as a whole is well: one that was made a standby refuses
 # every write, one that is out of connections every new one. By failures alone: how long a transaction takes is up to
 # what is in it.
 KIND_CIRCUIT = Policy(window=10.0, fewest=10, failure_share=0.5, open_first=0.5, open_most=5.0)
+
+
+def heartbeat_circuit(timeout: float) -> Policy:
+    """When Postgres as a whole is left alone, driven by heartbeats alone, each of which may take `timeout` seconds.
+
+    Two in a row that fail open it, or all within the time of two that take half as long: some 3 s after a freeze. From
+    then on a beat in a second or two is all that Postgres gets from a process.
+    """
+    return Policy(
+        window=2 * timeout,
+        fewest=2,
+        failure_share=0.5,
+        slow_after=timeout / 2,
+        slow_share=1.0,
+        open_first=0.5,
+        open_most=2,
+    )
 
 
 def provider_circuit(timeout: float) -> Policy:

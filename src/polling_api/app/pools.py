@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from polling_api.app.circuits import HEARTBEAT_CIRCUIT, KIND_CIRCUIT, POSTGRES, Circuits
+from polling_api.app.circuits import KIND_CIRCUIT, POSTGRES, Circuits, heartbeat_circuit
 from polling_api.app.connections import database_url
 from polling_api.resilience.breaker import Breaker
 from polling_api.resilience.vigil import Vigil
@@ -63,7 +63,8 @@ def _node(settings: Settings) -> Node:
 
 
 def _pools(settings: Settings, circuits: Circuits, name: str, shares: Shares, statement_timeout: float) -> Pools:
-    url, circuit = database_url(settings), circuits.of_database(POSTGRES, HEARTBEAT_CIRCUIT)
+    url = database_url(settings)
+    circuit = circuits.of_database(POSTGRES, heartbeat_circuit(settings.heartbeat_timeout))
 
     def pool(kind: Kind, share: Share) -> Engine:
         return connect(

@@ -154,6 +154,9 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint, limiter: RouteLimiter) -
         created_after: Annotated[
             str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])
         ] = None,
+        fields: Annotated[  # noqa: ARG001 - read by the endpoint
+            str | None, Query(description="Only these members of each, as `id,progress.completed`.")
+        ] = None,
         cursor: PageCursor = None,
         limit: Limit = 100,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of the page you have seen.")] = None,  # noqa: ARG001 - read by the endpoint

@@ -7,11 +7,12 @@ from polling_api.api.answers import Answer
 from polling_api.api.client_stream import ClientStream
 from polling_api.api.cursors import Cursors
 from polling_api.api.event_stream import HEADERS
+from polling_api.api.forms import asked_form
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import OpenStreams
 from polling_api.api.places import place_of_numbers
-from polling_api.api.requests import last_event_id
+from polling_api.api.requests import last_event_id, query
 from polling_api.domain.places import Horizon, Place
 from polling_api.representation import Form
 from polling_api.watch import ClientFeeds
@@ -41,7 +42,7 @@ class ClientEventsEndpoint:
         if scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
             return
-        stream = ClientStream(self._feeds, self._form, cursor, send)
+        stream = ClientStream(self._feeds, asked_form(self._form, query(scope)), cursor, send)
         feed = self._feeds.follow(client_id, stream)
         try:
             joint = await self._feeds.joint(feed)

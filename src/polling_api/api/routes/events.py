@@ -7,12 +7,13 @@ from starlette.types import Receive, Scope, Send
 from polling_api.api.admission import Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.event_stream import HEADERS
+from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
 from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.api.requests import last_event_id
+from polling_api.api.requests import last_event_id, query
 from polling_api.api.streaming import EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.ratelimit import STREAM
@@ -52,7 +53,7 @@ class EventsEndpoint:
         self._guard.count(scope, job_id, STREAM)
         self._streams.require_staying()
         seen = _version(last_event_id(scope))
-        stream = EventStream(self._watch, self._form, scope, send)
+        stream = EventStream(self._watch, asked_form(self._form, query(scope)), scope, send)
         followed = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
         if not followed:
             raise no_such_job()

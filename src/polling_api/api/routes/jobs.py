@@ -23,7 +23,15 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import Asked, ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
-from polling_api.api.shapes import EXAMPLE_ID, IDS_PATTERN, HistoryDocument, JobDocument, JobId, ResultListDocument
+from polling_api.api.shapes import (
+    EXAMPLE_ID,
+    IDS_PATTERN,
+    HistoryDocument,
+    JobDocument,
+    JobId,
+    PartialJobDocument,
+    ResultListDocument,
+)
 from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
@@ -52,6 +60,13 @@ Refusals = Annotated[
         "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`."
     ),
 ]
+Fields = Annotated[
+    str | None,
+    Query(
+        description="Only these members, divided by commas, as `status,progress.completed`.",
+        examples=["status,progress.completed"],
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
 
@@ -72,6 +87,7 @@ class JobsEndpoints(NamedTuple):
 
 async def _status_documentation(
     job_id: JobId,
+    fields: Fields = None,
     wait: Wait = None,
     until: Annotated[Until, Query(description="What ends the wait.")] = Until.CHANGE,
     prefer: Prefer = None,
@@ -88,6 +104,7 @@ async def _status_documentation(
 
 async def _events_documentation(
     job_id: JobId,
+    fields: Fields = None,
     access_token: AccessToken = None,
     refusals: Refusals = None,
     last_event_id: Annotated[
@@ -114,6 +131,7 @@ async def _many_events_documentation(
             json_schema_extra={"pattern": IDS_PATTERN},
         ),
     ] = None,
+    fields: Fields = None,
     access_token: AccessToken = None,
     refusals: Refusals = None,
     last_event_id: Annotated[
@@ -191,7 +209,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
         HotEndpoint(endpoints.status, _status_documentation),
         methods=READ,
         name="read_job",
-        response_model=JobDocument,
+        response_model=JobDocument | PartialJobDocument,
         responses=documents.READ_STATUS,
         summary="Read a job's status, or wait for it",
         route_class_override=hot,

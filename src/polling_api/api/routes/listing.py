@@ -15,10 +15,11 @@ from starlette.types import Scope
 from polling_api.api.answers import VARY, Answer
 from polling_api.api.conditional import parse_condition
 from polling_api.api.cursors import Cursor, Cursors
+from polling_api.api.forms import asked_form
 from polling_api.api.handlers import AnswerResponse
 from polling_api.api.pages import place_in
 from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
-from polling_api.api.requests import header
+from polling_api.api.requests import header, query
 from polling_api.domain.job import Job, Status
 from polling_api.errors import FieldError, Invalid
 from polling_api.representation import JSON_TYPE, Form, Headers, Rendered
@@ -78,10 +79,11 @@ class ListEndpoint:
 
         Raises:
             BadRequest: the cursor is not one of this client's list (`bad_cursor`).
-            Invalid: there is no such status, or `created_after` is no moment.
+            Invalid: there is no such status or field, or `created_after` is no moment.
             Unavailable: the database does not answer.
         """
         cursors = self._cursors.bound_to("jobs", client_id)
+        form = asked_form(self._form, query(scope))
         # One more than asked for tells whether there are more, without counting.
         jobs = await self._page(
             client_id,
@@ -91,16 +93,17 @@ class ListEndpoint:
             limit=limit + 1,
         )
         more, jobs = len(jobs) > limit, jobs[:limit]
-        described: Headers = [(b"etag", _etag(jobs, self._form, scope["query_string"], more=more)), CACHED, VARY]
+        described: Headers = [(b"etag", _etag(jobs, form, scope["query_string"], more=more)), CACHED, VARY]
         condition = parse_condition(header(scope, b"if-none-match"), None)
         if condition.names(described[0][1].decode()):
             return AnswerResponse(Answer(304, described))
         following = _cursor_after(jobs[-1], cursors) if more else None
         if following is not None:
             asked = {"status": ",".join(status), "created_after": created_after, "cursor": following, "limit": limit}
-            query = urlencode({name: value for name, value in asked.items() if value})
-            described.append((b"link", f'<{self._form.base}?{query}>; rel="next"'.encode()))
-        body = await _rendered(jobs, self._form, following)
+            asked["fields"] = ",".join(form.fields or ())
+            following_query = urlencode({name: value for name, value in asked.items() if value})
+            described.append((b"link", f'<{self._form.base}?{following_query}>; rel="next"'.encode()))
+        body = await _rendered(jobs, form, following)
         described += [(b"content-type", JSON_TYPE.encode()), (b"content-length", b"%d" % len(body))]
         return AnswerResponse(Answer(200, described, body))
 

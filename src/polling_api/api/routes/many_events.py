@@ -9,6 +9,7 @@ from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
 from polling_api.api.event_stream import HEADERS
+from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard, note_missed
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
@@ -81,7 +82,7 @@ class ManyEventsEndpoint:
         self._streams.require_staying()
         cursor = self._cursors.bound_to("events", admission.caller.client_id or "", *sorted(ids))
         seen = seen_versions(sorted(ids), cursor, last_event_id(scope))
-        stream = ManyJobsStream(self._watch, self._form, cursor, scope, send)
+        stream = ManyJobsStream(self._watch, asked_form(self._form, query(scope)), cursor, scope, send)
         followed = await self._ownership.follow_all(admission.caller, ids, Needed.EVENTS, stream)
         note_missed(scope, [job_id for job_id in ids if job_id not in followed])
         try:

@@ -8,6 +8,7 @@ from polling_api.api import answers
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition, parse_condition
+from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
 from polling_api.api.held import Holding, send_whole
 from polling_api.api.limits import PARTY
@@ -69,6 +70,7 @@ class StatusEndpoint:
         until = queried_until(parameters.get("until", []))
         if asked is None:
             asked = preferred_wait(header(scope, b"prefer") or "")
+        form = asked_form(self._form, parameters)
         condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, WAIT if asked else POLL)
@@ -76,13 +78,13 @@ class StatusEndpoint:
             admission.caller, job_id, Needed.STATUS, version=condition.version or 0, kept=True
         )
         if asked is None:
-            await send_whole(self._answer(snapshot, condition, None), send)
+            await send_whole(self._answer(snapshot, condition, form, None), send)
             return
         granted = 0 if condition.anything or self._holding.draining else min(asked, self._max_wait)
-        await self._wait(snapshot, condition, until, granted, admission, scope, receive, send)
+        await self._wait(snapshot, condition, form, until, granted, admission, scope, receive, send)
 
-    def _answer(self, snapshot: Snapshot, condition: Condition, granted: int | None) -> Answer:
-        rendered = snapshot.rendered(self._form)
+    def _answer(self, snapshot: Snapshot, condition: Condition, form: Form, granted: int | None) -> Answer:
+        rendered = snapshot.rendered(form)
         if condition.given and condition.holds(rendered, datetime.now(UTC)):
             answer = answers.not_modified(rendered, granted=granted)
         else:
@@ -94,6 +96,7 @@ class StatusEndpoint:
         self,
         snapshot: Snapshot,
         condition: Condition,
+        form: Form,
         until: Until,
         granted: int,
         admission: Admission,
@@ -101,11 +104,9 @@ class StatusEndpoint:
         receive: Receive,
         send: Send,
     ) -> None:
-        reached = until.reached(
-            version_seen(snapshot.rendered(self._form), condition, any_change=until is Until.CHANGE)
-        )
+        reached = until.reached(version_seen(snapshot.rendered(form), condition, any_change=until is Until.CHANGE))
         if granted == 0 or reached(snapshot.job):
-            await send_whole(self._answer(snapshot, condition, granted), send)
+            await send_whole(self._answer(snapshot, condition, form, granted), send)
             return
         scope["polling.transport"] = "wait"
 
@@ -116,7 +117,7 @@ class StatusEndpoint:
                 return problem(no_such_job(), scope)
             if not reached(present.job) and self._watch.live(present.job.id) is None:
                 return problem(Unavailable("Nobody can say now whether the job changed.", retry_after=1), scope)
-            return self._answer(present, condition, granted)
+            return self._answer(present, condition, form, granted)
 
         held = HeldAnswer(send, reached=reached, answer=answer)
         topic = await self._watch.follow(snapshot.job.id, held)
