@@ -15,7 +15,7 @@ from polling_api.api.admission import Admission, Door
 from polling_api.api.allowed import OPTIONS
 from polling_api.api.limits import DECISION, PARTY, blocked, limit_headers, limited
 from polling_api.api.problems import PROBLEM
-from polling_api.api.requests import header
+from polling_api.api.requests import field, field_lines, header
 from polling_api.domain.caller import Caller
 from polling_api.errors import BadRequest, PollingError, Unauthenticated
 from polling_api.ratelimit import (
@@ -104,20 +104,13 @@ class Guard:
 
     def meet(self, scope: Scope) -> None:
         """Find out which address a request counts against; until more is known, that is who makes it."""
-        forwarded: list[bytes] = []
-        forwarded_for: list[bytes] = []
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                forwarded_for.append(value)
-            elif name == b"forwarded":
-                forwarded.append(value)
         client_of = scope.get("client")
         peer: str | None = client_of[0] if client_of else None
-        if forwarded or forwarded_for:
-            address = address_of(peer, forwarded, forwarded_for, self._proxies)
-            unbelieved = address == site_of(peer)
-        else:
-            address, unbelieved = site_of(peer), False
+        address, unbelieved = site_of(peer), False
+        if field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None:
+            forwarded, forwarded_for = field_lines(scope, b"forwarded"), field_lines(scope, b"x-forwarded-for")
+            told = address_of(peer, forwarded, forwarded_for, self._proxies)
+            address, unbelieved = told, told == address
         scope[ADDRESS] = address
         if scope["path"].startswith(LIMITED):
             scope[PARTY] = self._nobody(address)

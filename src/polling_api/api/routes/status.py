@@ -18,7 +18,7 @@ from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer, version_seen
 from polling_api.domain.caller import Scope as Needed
-from polling_api.errors import PollingError, Unavailable
+from polling_api.errors import Unavailable
 from polling_api.ratelimit import POLL, WAIT
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch
@@ -58,12 +58,6 @@ class StatusEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         scope["polling.transport"] = "poll"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         admission = await admitted(self._door, scope, receive)
         parameters = query(scope)
         asked = queried_wait(parameters.get("wait", []))
