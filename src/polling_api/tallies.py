@@ -11,7 +11,7 @@ from prometheus_client import values
 
 WRITTEN_EVERY = 0.05  # seconds; what a process that is killed counted since is lost
 
-_Written: Any = values.ValueClass  # prometheus-client's own: a number in this process, or in the shared folder
+Written: Any = values.ValueClass  # prometheus-client's own: a number in this process, or in the shared folder
 
 _owing: "dict[Tally, None]" = {}
 
@@ -22,7 +22,7 @@ class Tally:
     __slots__ = ("_owed", "_written")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._written = _Written(*arguments, **options)
+        self._written = Written(*arguments, **options)
         self._owed = 0.0
 
     def inc(self, amount: float) -> None:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope
 
 from polling_api.api.admission import Admission, Door
 from polling_api.api.allowed import OPTIONS
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.limits import DECISION, PARTY, blocked, limit_headers, limited
 from polling_api.api.problems import PROBLEM
 from polling_api.api.requests import field, field_lines, header
@@ -37,7 +38,7 @@ from polling_api.ratelimit.address import site_of
 from polling_api.ratelimit.windows import HELD_ENOUGH
 from polling_api.representation import Headers
 
-ADDRESS: Final = "polling.address"  # of the scope: the address that a request counts against
+ADDRESS: Final = "polling.address"  # of the scope: what a request counts against, where it is not the peer's address
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
 _MISSED: Final = "polling.missed"
 _MOST_ADDRESSES = 8192  # whose parties are kept; to make one takes a microsecond
@@ -111,7 +112,8 @@ class Guard:
             forwarded, forwarded_for = field_lines(scope, b"forwarded"), field_lines(scope, b"x-forwarded-for")
             told = address_of(peer, forwarded, forwarded_for, self._proxies)
             address, unbelieved = told, told == address
-        scope[ADDRESS] = address
+        if address != peer:
+            scope[ADDRESS] = address
         if scope["path"].startswith(LIMITED):
             scope[PARTY] = self._nobody(address)
             self._seen_proxy.note(address, self._clock(), forwarded=unbelieved)
@@ -186,7 +188,7 @@ class Guard:
         return limit_headers(decision)
 
     def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
-        waited = scope.get("polling.transport") == "wait"
+        waited = scope.get(TRANSPORT) == "wait"
         if not (free_of_hour or waited):
             return decision
         now = self._clock()
@@ -206,7 +208,7 @@ class Guard:
     def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
         missed: Collection[str] = scope.pop(_MISSED, ())
         # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
-        if not missed and code == "job_not_found" and scope.get("polling.transport") != "wait":
+        if not missed and code == "job_not_found" and scope.get(TRANSPORT) != "wait":
             missed = scope.get("path_params", {}).values()
         if missed:
             self._suspects.missed(party, missed, self._clock())

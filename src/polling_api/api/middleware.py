@@ -14,13 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.api.checked import ROUTE, TRANSPORT, CheckedRoute
 from polling_api.api.guard import LIMITED, NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.load import Load, NoLoad, overloaded
 from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import OUTCOME, PROBLEM, problem
-from polling_api.api.requests import FIELDS, header
+from polling_api.api.requests import FIELDS, IDS, RequestIds, header
 from polling_api.errors import Misdirected, PollingError
 from polling_api.logs import correlate
 from polling_api.representation import API_VERSION, Headers
@@ -145,7 +146,7 @@ class Edge:
         origin = origin_of(scope)
         scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
         self._tell(scope, status, seconds)
-        correlated = (b"x-correlation-id", scope["polling.correlation_id"].encode())
+        correlated = (b"x-correlation-id", scope[IDS].correlation.encode())
         left = self._guard.told(scope, status)
         headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left]
         if origin is not None:
@@ -209,9 +210,9 @@ class _Framed:
 
 def _identify(scope: Scope) -> None:
     """Give a request an id of ours, and the correlation id that goes through all that is logged of it."""
-    request_id = scope["polling.request_id"] = _IDS.next()
-    correlation_id = scope["polling.correlation_id"] = _correlation_id(scope) or request_id
-    correlate(correlation_id, request_id)
+    request_id = _IDS.next()
+    ids = scope[IDS] = RequestIds(_correlation_id(scope) or request_id, request_id)
+    correlate(*ids)
 
 
 def _correlation_id(scope: Scope) -> str | None:
@@ -221,9 +222,9 @@ def _correlation_id(scope: Scope) -> str | None:
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("polling.route") or _route_of(scope)
-    transport = scope.get("polling.transport", "call")
-    metrics.request_seconds(route, transport, status).observe(seconds)
+    route: CheckedRoute | None = scope.get(ROUTE)
+    transport = scope.get(TRANSPORT) or ("call" if route is None else route.transport)
+    metrics.request_seconds(route.path_format if route else _path_of(scope), transport, status).observe(seconds)
     # A poll a second from each of thousands of clients: their lines are for debugging alone.
     level = logging.DEBUG if transport != "call" and status < HTTPStatus.BAD_REQUEST else logging.INFO
     if _ROOT.isEnabledFor(level):
@@ -231,6 +232,6 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         _log.log(level, "answered", method=scope["method"], path=scope["path"], status=status, ms=ms)
 
 
-def _route_of(scope: Scope) -> str:
+def _path_of(scope: Scope) -> str:
     route: Any = scope.get("route")
     return getattr(route, "path_format", "none")

@@ -1,5 +1,6 @@
 """What hot reads need of a request, parsed from the ASGI scope without building a `Request`."""
 
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.types import Scope
@@ -7,7 +8,15 @@ from starlette.types import Scope
 from polling_api.errors import BadRequest
 
 FIELDS = "polling.fields"  # of the scope: its header fields by name; dropped when an answer starts
+IDS = "polling.ids"  # of the scope: its `RequestIds`
 MOST_PARAMETERS = 20  # no endpoint knows half as many
+
+
+class RequestIds(NamedTuple):
+    """What a request is called: by its caller, or by us where that one says nothing; and by us alone."""
+
+    correlation: str
+    request: str
 
 
 def header(scope: Scope, name: bytes) -> str | None:

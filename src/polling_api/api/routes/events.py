@@ -47,7 +47,6 @@ class EventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, STREAM)

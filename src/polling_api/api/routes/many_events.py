@@ -63,7 +63,6 @@ class ManyEventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
         self._guard.count(scope, None, STREAM)
         caller = admission.caller

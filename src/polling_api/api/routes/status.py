@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 from polling_api.api import answers
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
@@ -57,7 +58,6 @@ class StatusEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "poll"
         admission = await admitted(self._door, scope, receive)
         parameters = query(scope)
         asked = queried_wait(parameters.get("wait", []))
@@ -102,7 +102,7 @@ class StatusEndpoint:
         if granted == 0 or reached(snapshot.job):
             await send_whole(self._answer(snapshot, condition, form, granted), send)
             return
-        scope["polling.transport"] = "wait"
+        scope[TRANSPORT] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
             if (refusal := admission.lapsed()) is not None:
