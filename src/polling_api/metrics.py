@@ -35,8 +35,74 @@ REQUESTS = Histogram(
 )
 READS = Counter(
     "polling_snapshot_reads",
-    "Reads of a job's status: live (in memory), primary (Postgres), coalesced (joined a read under way).",
+    "Reads of a job's status, by the tier that answered: live (in memory), redis (the status cache), primary "
+    "(Postgres), coalesced (joined a read of Postgres under way). What was not live is a miss of the memory.",
     ("source",),
+    registry=REGISTRY,
+)
+SNAPSHOT_AGE = Histogram(
+    "polling_snapshot_age_seconds",
+    "How long ago the primary confirmed what is known: redis (of each record found in the status cache), live (of the "
+    "snapshot in memory confirmed longest ago, at each comparison).",
+    ("source",),
+    buckets=(0.05, 0.25, 0.5, 1, 2, 3, 4, 5, 10, 30),
+    registry=REGISTRY,
+)
+CACHE_READS = Counter(
+    "polling_cache_reads",
+    "Ids looked up in the status cache: redis (asked), coalesced (joined a look-up under way).",
+    ("source",),
+    registry=REGISTRY,
+)
+CACHE_LOOKUPS = Counter(
+    "polling_cache_lookups",
+    "What came of looking into the status cache: hit (answered with), old (seen in the primary too long ago to be), "
+    "foreign (not the caller's, so that the primary is asked), miss, failed (no answer in time), skipped (the circuit "
+    "is open). Of the misses: gone (a job deleted a moment ago), ageless (Redis's clock was set back), unreadable.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+CACHE_WRITES = Counter(
+    "polling_cache_writes",
+    "Versions offered to the status cache: kept, renewed, older (a higher one is there), lacking (to be renewed, but "
+    "not there: written next), late (seen too long ago), failed, dropped (too many waited, or Redis was away). What "
+    "lapses in Redis is among the misses.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+CACHE_SECONDS = Histogram(
+    "polling_cache_seconds",
+    "One round trip to the status cache: read, write.",
+    ("kind",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+ABSENCES = Gauge(
+    "polling_absences",
+    "Pairs of a caller and an id that were denied a moment ago.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+ABSENCE_READS = Counter(
+    "polling_absence_reads",
+    "Look-ups of what is not in memory among what was denied a moment ago: hit (denied again at no cost), miss.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+ABSENCE_EVICTIONS = Counter(
+    "polling_absence_evictions",
+    "Denials forgotten: over (their time), full (no room), appeared (such a job was published), gap (notices may "
+    "have been missed).",
+    ("reason",),
+    registry=REGISTRY,
+)
+WARM_UPS = Histogram(
+    "polling_warm_up_seconds", "Going through all unfinished jobs, at start or to fill Redis.", registry=REGISTRY
+)
+WARMED = Counter(
+    "polling_warmed_jobs",
+    "Unfinished jobs read ahead of whoever asks: memory (kept as snapshots), redis (offered to the status cache).",
+    ("tier",),
     registry=REGISTRY,
 )
 KEY_READS = Counter(
@@ -46,7 +112,12 @@ KEY_READS = Counter(
     registry=REGISTRY,
 )
 SNAPSHOTS = Gauge("polling_snapshots", "Live snapshots.", registry=REGISTRY, multiprocess_mode="livesum")
-EVICTIONS = Counter("polling_snapshot_evictions", "Snapshots dropped, by reason.", ("reason",), registry=REGISTRY)
+EVICTIONS = Counter(
+    "polling_snapshot_evictions",
+    "Snapshots dropped from memory: idle (nobody asked for them), full (no room).",
+    ("reason",),
+    registry=REGISTRY,
+)
 HELD = Gauge(
     "polling_held",
     "Requests held open now, by transport.",
@@ -142,6 +213,13 @@ snapshot_reads = cache(READS.labels)
 nonces = cache(NONCES.labels)
 refusals = cache(REFUSALS.labels)
 held = cache(HELD.labels)
+cache_lookups = cache(CACHE_LOOKUPS.labels)
+cache_writes = cache(CACHE_WRITES.labels)
+cache_seconds = cache(CACHE_SECONDS.labels)
+absence_reads = cache(ABSENCE_READS.labels)
+absence_evictions = cache(ABSENCE_EVICTIONS.labels)
+snapshot_age = cache(SNAPSHOT_AGE.labels)
+warmed = cache(WARMED.labels)
 
 
 def whole() -> CollectorRegistry:

@@ -197,6 +197,24 @@ class Settings(BaseSettings):
         0.02, "s", "The one call that a signed request waits for; without its answer, reads of status go on.", gt=0
     )
 
+    # The status cache
+    cache_ttl: float = _setting(
+        30,
+        "s",
+        "Statuses are kept in Redis this long after they were seen in Postgres; sweeps and polls renew them.",
+        ge=1,
+        le=3600,
+    )
+    cache_deadline: float = _setting(
+        0.02, "s", "A look into Redis that takes longer is given up, and Postgres asked: that takes milliseconds.", gt=0
+    )
+    absence_keep: float = _setting(
+        5, "s", "Who asks again for an unknown id costs Postgres nothing for this long; a submit ends it.", gt=0, le=60
+    )
+    warm_jobs: int = _setting(
+        10_000, "jobs", "Unfinished ones read into memory at start, some 2 KiB each; half of `max_snapshots`.", ge=0
+    )
+
     # Signing
     master_keys: MasterKeys = _setting(
         (),

@@ -70,7 +70,7 @@ def run(database_url: str, simulator_url: str, lease: float, point: str, nth: in
     asyncio.run(_run(database_url, simulator_url, lease, point, nth, signal_name))
 
 
-async def publish(_jobs: Sequence[Job]) -> None:
+async def publish(_jobs: Sequence[Job], _seen_at: float) -> None:
     """Nobody listens here: what counts is what the database and the provider hold in the end."""
 
 

@@ -52,7 +52,22 @@ class Mover:
 
     async def store(self, count: int = 1, *, client_id: str | None = None) -> list[Job]:
         """Store so many jobs, each in version 1, of a client or public."""
-        return list(await asyncio.gather(*(self._store(client_id) for _ in range(count))))
+        return list(await asyncio.gather(*(self.store_as(new_job_id(), client_id=client_id) for _ in range(count))))
+
+    async def store_as(self, job_id: str, *, client_id: str | None = None) -> Job:
+        """Store a job under an id of the test's choice."""
+        new = NewJob(
+            id=job_id,
+            client_id=client_id,
+            provider="simulator",
+            endpoint="/v1/chat/completions",
+            metadata={},
+            total=TOTAL,
+            expires_in=None,
+            poll_after=1,
+        )
+        async with self._writing:
+            return (await jobs.create(self._engine, new, _REQUESTS)).job
 
     async def take(self) -> list[Job]:
         """Hold all jobs that are due, as `commit` needs it, and return them."""
@@ -84,20 +99,6 @@ class Mover:
         connection = await self._engine.connect()
         changes = {"owner": self._owner, "keep": HELD, **bind([_change(job, status, None)])}
         return OpenWrite(connection, job_from((await connection.execute(SAVE, changes)).one()))
-
-    async def _store(self, client_id: str | None) -> Job:
-        new = NewJob(
-            id=new_job_id(),
-            client_id=client_id,
-            provider="simulator",
-            endpoint="/v1/chat/completions",
-            metadata={},
-            total=TOTAL,
-            expires_in=None,
-            poll_after=1,
-        )
-        async with self._writing:
-            return (await jobs.create(self._engine, new, _REQUESTS)).job
 
 
 def _change(job: Job, status: Status, completed: int | None) -> Change:

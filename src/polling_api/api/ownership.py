@@ -1,7 +1,8 @@
 """Who may see which job: the one place that decides it.
 
 A job of somebody else's is answered like one that is missing, in bytes and in time: by a negative entry of the
-caller's, or by the same read of the primary, whatever this process knows of the job already.
+caller's, or by the same look into the status cache and the same read of the primary, whatever this process knows of
+the job already.
 """
 
 import asyncio
@@ -58,9 +59,9 @@ class Ownership:
         if topic and snapshot and caller.sees(snapshot.job) and (kept or self._watch.certain(topic)):
             metrics.snapshot_reads("live").inc()
         elif kept:
-            snapshot = await self._read_or_keep(caller, job_id, known=snapshot is not None)
+            snapshot = await self._read_or_keep(caller, job_id)
         else:
-            snapshot = await self._read(caller, job_id, known=snapshot is not None)
+            snapshot = await self._read(caller, job_id)
         if version > snapshot.job.version:
             snapshot = await self._watch.at_least(job_id, version)
             if snapshot is None or not caller.sees(snapshot.job):
@@ -81,9 +82,10 @@ class Ownership:
             Unavailable: it cannot be said now which there are; then nothing is followed.
         """
         began = self._clock()
-        asked = [job_id for job_id in ids if JOB_ID.fullmatch(job_id) and not self._absences.has(caller.name, job_id)]
+        asked = [job_id for job_id in ids if JOB_ID.fullmatch(job_id) and not self._absences.has(caller, job_id)]
         foreign = [job_id for job_id in asked if self._is_known_foreign(caller, job_id)]
-        followed = await self._watch.follow_all([job_id for job_id in asked if job_id not in foreign], follower)
+        others = [job_id for job_id in asked if job_id not in foreign]
+        followed = await self._watch.follow_all(others, follower, caller.sees)
         try:
             await asyncio.gather(*map(self._watch.read, foreign))
             seen = {job_id: topic for job_id, topic in followed.items() if _shows(topic, caller)}
@@ -120,21 +122,21 @@ class Ownership:
             return False
         return True
 
-    async def _read(self, caller: Caller, job_id: str, *, known: bool) -> Snapshot:
+    async def _read(self, caller: Caller, job_id: str) -> Snapshot:
         # What is no id was never given to a job, and is not looked for.
-        if not JOB_ID.fullmatch(job_id) or self._absences.has(caller.name, job_id):
+        if not JOB_ID.fullmatch(job_id) or self._absences.has(caller, job_id):
             raise no_such_job()
         began = self._clock()
-        snapshot = await (self._watch.read(job_id) if known else self._watch.get(job_id))
+        snapshot = await self._watch.get(job_id, caller.sees)
         if snapshot is None or not caller.sees(snapshot.job):
             await self._deny(caller, [job_id], began)
             raise no_such_job()
         return snapshot
 
-    async def _read_or_keep(self, caller: Caller, job_id: str, *, known: bool) -> Snapshot:
+    async def _read_or_keep(self, caller: Caller, job_id: str) -> Snapshot:
         """Where the primary does not answer, what is known here of the caller's own jobs; nothing of anybody else's."""
         try:
-            return await self._read(caller, job_id, known=known)
+            return await self._read(caller, job_id)
         except Unavailable:
             topic = self._watch.live(job_id)
             if topic is None or topic.snapshot is None or not caller.sees(topic.snapshot.job):
@@ -147,8 +149,7 @@ class Ownership:
             raise Unavailable("The primary does not answer.", retry_after=jittered(RETRY_AFTER))
 
     async def _deny(self, caller: Caller, ids: Collection[str], began: float) -> None:
-        for job_id in ids:
-            self._absences.add(caller.name, job_id)
+        self._absences.add(caller, ids)
         await asyncio.sleep(began + DENIED_AFTER - self._clock())
 
     def _is_known_foreign(self, caller: Caller, job_id: str) -> bool:

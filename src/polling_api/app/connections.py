@@ -2,6 +2,8 @@
 
 from pydantic import SecretStr
 
+from polling_api.app.circuits import Circuits
+from polling_api.cache import CACHE_CIRCUIT, Keeping, RedisClock, RedisStatuses, StatusCache
 from polling_api.hub import RedisTransport
 from polling_api.settings import Settings
 
@@ -15,13 +17,29 @@ def database_url(settings: Settings) -> str:
     return _address(settings.database_url, "DATABASE_URL")
 
 
-def transport(settings: Settings) -> RedisTransport:
-    """What carries notices; nothing is opened yet.
+def keeping(settings: Settings) -> Keeping:
+    """What `transport` and `status_cache` of one process write to Redis."""
+    return Keeping(settings.cache_ttl, RedisClock())
+
+
+def transport(settings: Settings, keeping: Keeping) -> RedisTransport:
+    """What carries notices, and keeps them; nothing is opened yet.
 
     Raises:
         ValueError: the address of Redis is missing.
     """
-    return RedisTransport(redis_address(settings), timeout=settings.redis_timeout)
+    return RedisTransport(redis_address(settings), timeout=settings.redis_timeout, keeping=keeping)
+
+
+def status_cache(settings: Settings, keeping: Keeping, circuits: Circuits) -> StatusCache:
+    """What all processes share; nothing is opened yet.
+
+    Raises:
+        ValueError: the address of Redis is missing.
+    """
+    statuses = RedisStatuses(redis_address(settings), keeping, timeout=settings.redis_timeout)
+    breaker = circuits.breaker("status cache", CACHE_CIRCUIT)
+    return StatusCache(statuses, breaker, deadline=settings.cache_deadline)
 
 
 def redis_address(settings: Settings) -> str:

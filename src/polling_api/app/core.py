@@ -18,6 +18,7 @@ from polling_api.app.limiting import Limiting, limiting
 from polling_api.app.pools import Pools, worker_pools
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
+from polling_api.cache import StatusCache
 from polling_api.hub import Hub, RedisTransport
 from polling_api.resilience.lag import LoopLag
 from polling_api.resilience.vigil import Vigil
@@ -30,7 +31,7 @@ from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
 from polling_api.store.shares import Kind
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch
+from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch, WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,9 @@ class Core:
     vigil: Vigil
     transport: RedisTransport
     hub: Hub
+    cache: StatusCache
     watch: StatusWatch
+    warm_up: WarmUp
     feeds: ClientFeeds
     holding: Holding
     keep_alive: KeepAlive
@@ -68,7 +71,9 @@ class Core:
             tallies.write_often,
             self.vigil.run,
             self.hub.run,
+            self.cache.run,
             self.watch.run,
+            self.warm_up.run,
             self.feeds.run,
             self.keep_alive.run,
             self.lapsing.run,
@@ -85,6 +90,7 @@ class Core:
         await self.audit.close()
         await self.limiting.reconciler.close()
         await self.hub.close()
+        await self.cache.close()
         await self.nonces.close()
         await self.pools.close()
 
@@ -101,13 +107,16 @@ def assemble(settings: Settings) -> Core:
     """
     circuits = Circuits()
     pools = worker_pools(settings, circuits)
-    transport = connections.transport(settings)
+    keeping = connections.keeping(settings)
+    transport, cache = connections.transport(settings, keeping), connections.status_cache(settings, keeping, circuits)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
     source, bounds = PrimarySource(pools[Kind.READS]), _bounds_of(settings)
-    watch, feeds = StatusWatch(source, hub, bounds), ClientFeeds(source, hub, bounds)
-    hub.join(watch)
-    hub.join(feeds)
+    watch, feeds = StatusWatch(source, hub, bounds, cache=cache), ClientFeeds(source, hub, bounds)
+    absences = Absences(time.monotonic, told_for=settings.absence_keep)
+    warm_up = WarmUp(source, watch, cache, most=settings.warm_jobs)
+    for listener in (watch, feeds, absences, warm_up):
+        hub.join(listener)
     vault = Vault(master_keys)
     record = partial(audit.add, pools[Kind.AUDIT])
 
@@ -125,13 +134,15 @@ def assemble(settings: Settings) -> Core:
         vigil=pools.vigil(gone=watch.lose_contact, back=back),
         transport=transport,
         hub=hub,
+        cache=cache,
         watch=watch,
+        warm_up=warm_up,
         feeds=feeds,
         holding=holding,
         keep_alive=keep_alive,
         lapsing=lapsing,
         streams=OpenStreams(holding, keep_alive, lapsing),
-        ownership=Ownership(watch, Absences(time.monotonic), time.monotonic),
+        ownership=Ownership(watch, absences, time.monotonic),
         cursors=Cursors(master_keys),
         keyring=Keyring(PrimaryKeys(pools[Kind.UPKEEP]), vault),
         vault=vault,

@@ -36,7 +36,8 @@ async def run_monitor(settings: Settings) -> None:
             f"provider {settings.provider_name}", provider_circuit(settings.upstream_timeout), (Unanswered,)
         ),
     )
-    hub = Hub(connections.transport(settings))
+    keeping = connections.keeping(settings)
+    hub, cache = Hub(connections.transport(settings, keeping)), connections.status_cache(settings, keeping, circuits)
     alarm = Alarm()
     hub.join(alarm)
     monitor = BatchMonitor(
@@ -50,6 +51,7 @@ async def run_monitor(settings: Settings) -> None:
         results_keep=settings.results_keep,
         submit_within=settings.submit_within,
         wake=alarm.ringing,
+        renew=cache.offer,
     )
     retention = Retention(
         pools[Kind.RETENTION],
@@ -59,7 +61,7 @@ async def run_monitor(settings: Settings) -> None:
         every=settings.retention_every,
     )
     vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
-    telling = running.start([hub.run, vigil.run, tallies.write_often])
+    telling = running.start([hub.run, cache.run, vigil.run, tallies.write_often])
     working = running.start([monitor.run, retention.run])
     try:
         await asyncio.Event().wait()
@@ -69,6 +71,7 @@ async def run_monitor(settings: Settings) -> None:
         await running.flush(hub)
         await running.end(telling)
         await hub.close()
+        await cache.close()
         await provider.close()
         await pools.close()
 

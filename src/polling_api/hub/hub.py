@@ -1,6 +1,7 @@
 """Publish and dispatch, over whatever carries the messages."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -41,13 +42,19 @@ class Hub:
         """Tell `listener` of every notice and gap from now on. Call before `run`."""
         self._listeners.append(listener)
 
-    async def publish(self, jobs: Sequence[Job]) -> None:
-        """Queue the news of committed versions; never waits, never raises."""
-        self._queue([Notice.of(job) for job in jobs])
+    async def publish(self, jobs: Sequence[Job], seen_at: float | None = None) -> None:
+        """Queue the news of committed versions; never waits, never raises.
+
+        Args:
+            jobs: the versions.
+            seen_at: monotonic seconds, before the primary was asked; without it nobody else can say how old they are,
+                and they are told, but not kept.
+        """
+        self._queue([Notice.of(job, seen_at) for job in jobs])
 
     async def publish_gone(self, ids: Sequence[str]) -> None:
         """Queue the news of jobs that were deleted; never waits, never raises."""
-        self._queue([Notice.gone(job_id) for job_id in ids])
+        self._queue([Notice.gone(job_id, time.monotonic()) for job_id in ids])
 
     async def flushed(self) -> None:
         """Return when all that was queued has been sent or given up."""

@@ -20,27 +20,33 @@ _MOMENTS = ("created_at", "updated_at", "started_at", "finished_at", "expires_at
 class Notice:
     """`<id> <version> <client> <JSON of the job>`: most receivers need only the first three words, and parse no JSON.
 
+    `seen_at` is when it was so in the primary, in monotonic seconds of this process; None where that is not known, as
+    of what was heard from others. It is not told.
+
     The client is `-` for public jobs. Of a job that was deleted it is `<id> 0 - `, which tells nothing that the primary
     is not to be asked for.
     """
 
-    __slots__ = ("_payload", "client_id", "job_id", "version")
+    __slots__ = ("_payload", "client_id", "job_id", "seen_at", "version")
 
-    def __init__(self, job_id: str, version: int, client_id: str | None, payload: bytes) -> None:
+    def __init__(
+        self, job_id: str, version: int, client_id: str | None, payload: bytes, seen_at: float | None = None
+    ) -> None:
         self.job_id = job_id
         self.version = version
         self.client_id = client_id
+        self.seen_at = seen_at
         self._payload = payload
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls, job: Job, seen_at: float | None = None) -> Self:
         """The notice that tells `job`."""
-        return cls(job.id, job.version, job.client_id, orjson.dumps(job))
+        return cls(job.id, job.version, job.client_id, orjson.dumps(job), seen_at)
 
     @classmethod
-    def gone(cls, job_id: str) -> Self:
+    def gone(cls, job_id: str, seen_at: float | None = None) -> Self:
         """The notice that a job was deleted."""
-        return cls(job_id, GONE, None, b"")
+        return cls(job_id, GONE, None, b"", seen_at)
 
     @property
     def tells_deletion(self) -> bool:

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import structlog
@@ -32,27 +33,43 @@ def channel_of(job_id: str) -> str:
     return CHANNELS[crc32(job_id.encode()) % len(CHANNELS)]
 
 
+class Keeping(Protocol):
+    """Keeps in the same Redis what is published, for who asks later."""
+
+    def commands_of(self, notices: Sequence[Notice]) -> Sequence[Sequence[str | bytes | int]]:
+        """What to send before some notices."""
+        ...
+
+    def told(self, answer: Sequence[Any], heard_at: float) -> object:
+        """Hear the answer to one of the commands, at `heard_at` monotonic seconds."""
+        ...
+
+
 class RedisTransport:
     """Pub/sub over one Redis.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         timeout: seconds for one command; redis-py's own retries are off, since they turn 0.25 s into 25.
+        keeping: what is published is kept as well, in the same round trip; whether that succeeds changes nothing else.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(self, url: str, *, timeout: float, keeping: Keeping | None = None) -> None:
         # Four connections: publishing is one pipeline at a time, health checks and a spare beside it.
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             max_connections=4,
             timeout=timeout,
-            socket_timeout=timeout,
+            # By it redis-py would send within `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
+            # comes as it ends: a part that is told to stop would go on. Each call here has a timeout for the whole.
+            socket_timeout=None,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._redis = Redis(connection_pool=pool)
         self._timeout = timeout
+        self._keeping = keeping
         self._listening = False
 
     @property
@@ -74,14 +91,22 @@ class RedisTransport:
             ConnectionError: none, some or all of them may have been sent.
         """
         pipeline: Any = self._redis.pipeline(transaction=False)
+        kept = self._keeping.commands_of(notices) if self._keeping else ()
+        for command in kept:
+            pipeline.execute_command(*command)
         for notice in notices:
             pipeline.publish(channel_of(notice.job_id), notice.encode())
         try:
             # The pool, the connect and the command each have a timeout; their sum needs one too.
             async with asyncio.timeout(2 * self._timeout):
-                await pipeline.execute()
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError, TimeoutError) as error:
             raise ConnectionError(str(error)) from error
+        for answer in answers[: len(kept)]:
+            self._hear(answer)
+        for answer in answers[len(kept) :]:
+            if isinstance(answer, Exception):
+                raise ConnectionError(str(answer)) from answer
 
     async def listen(self, listener: Listener) -> None:
         """Tell `listener` all that comes, until cancelled."""
@@ -101,6 +126,12 @@ class RedisTransport:
     async def close(self) -> None:
         """Close the pool."""
         await self._redis.aclose(close_connection_pool=True)
+
+    def _hear(self, answer: Any) -> None:
+        if isinstance(answer, Exception):  # as of a Redis that is full
+            _log.warning("published versions not kept", reason=str(answer))
+        elif self._keeping:
+            self._keeping.told(answer, time.monotonic())
 
     async def _session(self, listener: Listener) -> None:
         pubsub: Any  # redis-py types its messages as unknown

@@ -9,7 +9,7 @@ import structlog
 
 from polling_api.monitor.cancellation import stop
 from polling_api.monitor.decision import Patience
-from polling_api.monitor.ledger import Ledger, Point, Publish, nothing
+from polling_api.monitor.ledger import Ledger, Point, Publish, Renew, nothing, to_nobody
 from polling_api.monitor.reporting import report
 from polling_api.monitor.sweep import Sweep
 from polling_api.monitor.tenure import Tenure
@@ -41,6 +41,7 @@ class BatchMonitor:
         engine: the primary's.
         provider: runs the batches.
         publish: told of every committed version, after the commit; never raises, and takes a bounded time.
+        renew: told of every version that a sweep begins with; never waits, never raises.
         owner: this monitor's name, unlike that of any other, also of an earlier one.
         interval: seconds between two looks upstream at a job.
         lease: seconds after which a dead monitor's jobs are taken over; renewed three times in that.
@@ -66,11 +67,14 @@ class BatchMonitor:
         results_keep: float,
         submit_within: float,
         wake: asyncio.Event,
+        renew: Renew = to_nobody,
         grace_after_deadline: float = 600,
         results_within: float = 86_400,
         at: Point = nothing,
     ) -> None:
-        self._ledger = Ledger(engine, publish, at, owner=owner, lease=lease, results_keep=results_keep, wake=wake)
+        self._ledger = Ledger(
+            engine, publish, renew, at, owner=owner, lease=lease, results_keep=results_keep, wake=wake
+        )
         patience = Patience(interval, submit_within, grace_after_deadline, results_within)
         self._sweep = Sweep(self._ledger, provider, patience, at, random, concurrency=concurrency)
         self._wake = wake

@@ -18,8 +18,12 @@ from polling_api.store.changes import Change
 from polling_api.store.engine import Engine
 from polling_api.store.leases import Claimed, Look
 
-Publish = Callable[[Sequence[Job]], Awaitable[None]]
-"""Told of committed versions; never raises, and takes a bounded time."""
+Publish = Callable[[Sequence[Job], float], Awaitable[None]]
+"""Told of committed versions, and of a moment (monotonic seconds) before the primary was asked; never raises, and takes
+a bounded time."""
+
+Renew = Callable[[Sequence[Job], float], None]
+"""Told of versions that were the newest at a moment, as above; never waits, never raises."""
 
 Point = Callable[[str], Awaitable[None]]
 """Called by name where a crash would be worst. Tests end or stop the process there; else it does nothing."""
@@ -35,6 +39,7 @@ class Ledger:
     Args:
         engine: the primary's.
         publish: called after each commit, with what it wrote.
+        renew: called after each claim, with what was claimed.
         at: see `Point`.
         owner: the monitor's name, unlike any other's, also any earlier one's.
         lease: seconds for which a claim or a renewal is good.
@@ -46,6 +51,7 @@ class Ledger:
         self,
         engine: Engine,
         publish: Publish,
+        renew: Renew,
         at: Point,
         *,
         owner: str,
@@ -55,6 +61,7 @@ class Ledger:
     ) -> None:
         self._engine = engine
         self._publish = publish
+        self._renew = renew
         self._at = at
         self._owner = owner
         self._results_keep = results_keep
@@ -67,16 +74,18 @@ class Ledger:
         return await to_the_end(self._claim(limit))
 
     async def _claim(self, limit: int) -> list[Tenure]:
-        ends = monotonic() + self.lease
+        asked_at = monotonic()
         claimed = await leases.claim(self._engine, owner=self._owner, limit=limit, lease=self.lease)
-        tenures = [Tenure(one, ends) for one in claimed]
+        tenures = [Tenure(one, asked_at, asked_at + self.lease) for one in claimed]
+        self._renew([one.job for one in claimed], asked_at)
         self._held.update((tenure.job_id, tenure) for tenure in tenures)
         return tenures
 
     async def republish(self, tenures: Iterable[Tenure]) -> None:
         """Publish again what a dead monitor may have committed without having been able to publish it."""
-        if taken_over := [tenure.claimed.job for tenure in tenures if tenure.claimed.taken_over]:
-            await self._publish(taken_over)
+        if taken_over := [tenure for tenure in tenures if tenure.claimed.taken_over]:
+            claimed_at = min(tenure.claimed_at for tenure in taken_over)
+            await self._publish([tenure.claimed.job for tenure in taken_over], claimed_at)
 
     async def renew(self, tenures: Sequence[Tenure] | None = None) -> None:
         """Renew the leases of some jobs, or of all that are held; those that are lost end at once."""
@@ -107,10 +116,11 @@ class Ledger:
         return await to_the_end(self._save(changes)) if changes else {}
 
     async def _save(self, changes: Sequence[Change]) -> dict[str, Job]:
+        asked_at = monotonic()
         saved = await leases.save(self._engine, self._owner, changes, results_keep=self._results_keep)
         await self._at("saved")
         self._wake_in([one.next_look for one in changes if one.next_look is not None])
-        await self._publish(saved)
+        await self._publish(saved, asked_at)
         await self._at("published")
         return {job.id: job for job in saved}
 
@@ -193,3 +203,7 @@ class Ledger:
 
 async def nothing(_point: str) -> None:
     """Do nothing at any point: the service's own `Point`."""
+
+
+def to_nobody(_jobs: Sequence[Job], _seen_at: float) -> None:
+    """Tell nobody of what is renewed."""

@@ -19,6 +19,7 @@ class Tenure:
 
     Args:
         claimed: the job as it was claimed.
+        claimed_at: when the database was asked for it, on the monotonic clock.
         ends: when the lease ends unless it is renewed, on the monotonic clock.
 
     Attributes:
@@ -26,8 +27,9 @@ class Tenure:
             may still be under way.
     """
 
-    def __init__(self, claimed: Claimed, ends: float) -> None:
+    def __init__(self, claimed: Claimed, claimed_at: float, ends: float) -> None:
         self.claimed = claimed
+        self.claimed_at = claimed_at
         self.settling = 0.0
         self._ends = ends
         self._limit: asyncio.Timeout | None = None

@@ -24,12 +24,20 @@ class CoalescedReads(Generic[Value]):
 
     Args:
         read: one bounded read of many ids; absent ids are simply not in its answer.
-        counter: counts by `source` who made us read, `primary`, and who joined a read, `coalesced`.
+        counter: counts by `source` who made us read, and who joined a read, `coalesced`.
+        source: what is read from, as it is counted.
     """
 
-    def __init__(self, read: Callable[[Collection[str]], Awaitable[Mapping[str, Value]]], counter: Counter) -> None:
+    def __init__(
+        self,
+        read: Callable[[Collection[str]], Awaitable[Mapping[str, Value]]],
+        counter: Counter,
+        *,
+        source: str = "primary",
+    ) -> None:
         self._read = read
         self._counter = counter
+        self._source = source
         self._waiting: dict[str, asyncio.Future[Value | None]] = {}
         self._under_way: dict[str, asyncio.Future[Value | None]] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -53,7 +61,7 @@ class CoalescedReads(Generic[Value]):
             if not self._waiting:
                 asyncio.get_running_loop().call_soon(self._start)
             future = self._waiting[item_id] = asyncio.get_running_loop().create_future()
-            self._counter.labels("primary").inc()
+            self._counter.labels(self._source).inc()
         else:
             self._counter.labels("coalesced").inc()
         # Shielded: one reader's going away must not take the answer from the others.

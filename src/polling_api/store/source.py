@@ -6,8 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import Job
 from polling_api.domain.places import Horizon, Moves, Place, Visited, Visits
-from polling_api.store import jobs, replay
+from polling_api.store import jobs, replay, walk
 from polling_api.store.jobs import Differences
+from polling_api.store.walk import Page, Stop
 
 
 class PrimarySource:
@@ -35,3 +36,7 @@ class PrimarySource:
     async def visits(self, client_id: str, since: Horizon, *, after: Visited | None, limit: int) -> Visits:
         """See `replay.visits`."""
         return await replay.visits(self._engine, client_id, since, after=after, limit=limit)
+
+    async def unfinished(self, *, after: Stop | None, limit: int) -> Page:
+        """See `walk.unfinished`."""
+        return await walk.unfinished(self._engine, after=after, limit=limit)

@@ -1,8 +1,9 @@
 """What is watched, compared with the primary again and again: the bound on how long a lost notice goes unnoticed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from math import isfinite
 from typing import Protocol
 
 import structlog
@@ -12,7 +13,7 @@ from polling_api.domain.pace import Strain
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
-from polling_api.watch.source import Source
+from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
 
@@ -36,6 +37,7 @@ class Comparison:
     Args:
         topics: of the process.
         source: the primary.
+        cache: is told what the primary said of all that is asked for again and again.
         ear: the hub; while it hears nothing, comparisons come more often.
         contact: told whether the primary answers.
         bounds: figures.
@@ -49,6 +51,7 @@ class Comparison:
         self,
         topics: Topics,
         source: Source,
+        cache: Cache,
         ear: Ear,
         contact: Contact,
         bounds: Bounds,
@@ -56,6 +59,10 @@ class Comparison:
     ) -> None:
         self._topics = topics
         self._source = source
+        self._cache = cache
+        self._compared_at = float("-inf")
+        self._succeeded_at = float("-inf")
+        self._number = 0
         self._ear = ear
         self._contact = contact
         self._bounds = bounds
@@ -66,6 +73,14 @@ class Comparison:
     def hasten(self) -> None:
         """Compare now, instead of when the pause is over."""
         self._now.set()
+
+    @property
+    def followed_since(self) -> float:
+        """What was confirmed before this moment is too old when the next comparison comes to it, to be followed.
+
+        Only what came from the cache can be: all else was compared, or read, since the last comparison began.
+        """
+        return self._succeeded_at - (self._bounds.oldest_answer - self._bounds.compare_every)
 
     async def run(self) -> None:
         """Compare again and again, until cancelled."""
@@ -85,22 +100,47 @@ class Comparison:
                 pass
 
     async def _compare(self) -> None:
-        watched = iter([(topic.job_id, topic) for topic in self._topics if topic.snapshot])
+        compared_at, self._compared_at = self._compared_at, self._clock()
+        self._number += 1
+        topics = [topic for topic in self._topics if topic.snapshot]
+        self._tell_age(topics)
+        watched = iter([(topic.job_id, topic) for topic in topics])
         strained = dict[str, Strain]()
         while some := dict(islice(watched, COMPARED_AT_ONCE)):
-            strained.update(await self._compare_some(some))
+            strained.update(await self._compare_some(some, used_since=compared_at))
         self.strained = strained
+        self._succeeded_at = self._compared_at
 
-    async def _compare_some(self, topics: Mapping[str, Topic]) -> Mapping[str, Strain]:
+    async def _compare_some(self, topics: Mapping[str, Topic], *, used_since: float) -> Mapping[str, Strain]:
         asked_at = self._clock()
-        known = {job_id: topic.snapshot.job.version for job_id, topic in topics.items() if topic.snapshot}
+        known = {job_id: topic.snapshot.job for job_id, topic in topics.items() if topic.snapshot}
         with self._contact.asking():
-            differences = await self._source.differing(known)
+            differences = await self._source.differing({job_id: job.version for job_id, job in known.items()})
         for topic in topics.values():
             topic.confirmed_at = max(topic.confirmed_at, asked_at)
         for job in differences.changed:
+            known[job.id] = job
             if topics[job.id].take(job):
                 metrics.MADE_UP.inc()
         for job_id in differences.missing:
+            del known[job_id]
             self._topics.bury(topics[job_id])
+        hot = [job for job_id, job in known.items() if self._is_hot(topics[job_id], used_since)]
+        self._cache.offer(hot, asked_at)
         return differences.strained
+
+    def _is_hot(self, topic: Topic, used_since: float) -> bool:
+        """Whether it was asked for since the comparison before, and before that since the one before it.
+
+        Only then is it likely to be asked for elsewhere while what is kept of it is fresh. A renewal for each poll of
+        a job that one client polls twice a minute would be for nothing.
+        """
+        if topic.used_at < used_since:
+            return False
+        before, topic.asked_in = topic.asked_in, self._number
+        return before == self._number - 1
+
+    def _tell_age(self, topics: Iterable[Topic]) -> None:
+        confirmed = min((topic.confirmed_at for topic in topics), default=float("-inf"))
+        if isfinite(confirmed):
+            metrics.snapshot_age("live").observe(self._clock() - confirmed)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from polling_api.cache import Sighting
 from polling_api.domain.job import Job
 from polling_api.domain.pace import Strain
 
@@ -40,3 +41,26 @@ class Source(Protocol):
     async def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, Sequence[Job]]:
         """For each job the versions above the given one in which its status changed, in order."""
         ...
+
+
+class Cache(Protocol):
+    """Versions that all processes share; not the truth, and needed by nobody."""
+
+    async def get(self, job_id: str) -> Sighting | None:
+        """What is known of a job, within some milliseconds; None where that is nothing. Never raises."""
+        ...
+
+    def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
+        """Tell what the primary said when it was asked at `seen_at`; never waits, never raises."""
+        ...
+
+
+class NoCache:
+    """Knows nothing, and keeps nothing: every cold read is one of the primary."""
+
+    async def get(self, job_id: str) -> Sighting | None:
+        """Nothing."""
+        del job_id
+
+    def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
+        """Forget it."""

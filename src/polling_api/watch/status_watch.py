@@ -15,14 +15,13 @@ from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
 from polling_api.watch.contact import Contact
+from polling_api.watch.loading import NEVER, Loading, Sees, anybody, nobody
 from polling_api.watch.remark import Remark
-from polling_api.watch.source import Source
+from polling_api.watch.rereads import Rereads
+from polling_api.watch.source import Cache, NoCache, Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
 from polling_api.watch.waiter import Waiter
-
-NEVER = float("-inf")  # when what was only heard of, or is doubted, was confirmed
-REREAD_AT_MOST_EVERY = 1.0  # seconds, for each job: who makes versions up must not make us ask for each of them
 
 _log = structlog.get_logger(__name__)
 
@@ -36,20 +35,28 @@ class StatusWatch:
         source: the primary.
         ear: the hub; its notices and gaps are told to `notice` and `gap`.
         bounds: figures.
+        cache: asked before the primary is; by default none.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, source: Source, ear: Ear, bounds: Bounds, *, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        ear: Ear,
+        bounds: Bounds,
+        *,
+        cache: Cache | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        cache = cache or NoCache()
         self._source = source
         self._bounds = bounds
         self._topics = Topics(bounds.snapshots)
-        self._reads = CoalescedReads(source.read, metrics.READS)
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
         self._contact = Contact()
-        self._comparison = Comparison(self._topics, source, ear, self._contact, bounds, clock)
-        self._rereading: set[asyncio.Task[Topic | None]] = set()
+        self._loading = Loading(self._topics, source, cache, self._contact, bounds.oldest_answer, clock)
+        self._comparison = Comparison(self._topics, source, cache, ear, self._contact, bounds, clock)
+        self._rereads = Rereads(self._loading, clock)
         self._clock = clock
 
     def __len__(self) -> int:
@@ -82,17 +89,19 @@ class StatusWatch:
             age = int(self._clock() - topic.confirmed_at)
         return None if age is None and strain is None else Remark(age, strain)
 
-    async def get(self, job_id: str) -> Snapshot | None:
+    async def get(self, job_id: str, sees: Sees = anybody) -> Snapshot | None:
         """The present version of a job, at most `oldest_answer` behind; None where there is no such job.
+
+        One that whoever asks does not see is read as if it were not known here, though it may be.
 
         Raises:
             Unavailable: it is not known here, and the primary does not answer.
         """
         topic = self.live(job_id)
-        if topic is not None:
+        if topic is not None and topic.snapshot is not None and self.certain(topic) and sees(topic.snapshot.job):
             metrics.snapshot_reads("live").inc()
         else:
-            topic = await self._load(job_id)
+            topic = await self._loading.load(job_id, sees)
         return topic and topic.snapshot
 
     async def read(self, job_id: str) -> Snapshot | None:
@@ -101,18 +110,18 @@ class StatusWatch:
         Raises:
             Unavailable: the primary does not answer.
         """
-        topic = await self._load(job_id)
-        return topic and topic.snapshot
+        return await self.get(job_id, nobody)
 
     async def at_least(self, job_id: str, version: int) -> Snapshot | None:
-        """Like `get`, for a caller who has seen `version`: a snapshot that knows less asks the primary once.
+        """What is live, else like `get`, for a caller who has seen `version`: who knows less asks the primary once.
 
         Many such callers share one read a second; the wait for it is no longer than that.
         """
-        snapshot = await self.get(job_id)
+        topic = self.live(job_id)
+        snapshot = topic.snapshot if topic is not None else await self.get(job_id)
         if snapshot is None or snapshot.job.version >= version:
             return snapshot
-        reread = await asyncio.shield(self._reread(self._topics.of(job_id, self._clock())))
+        reread = await asyncio.shield(self._rereads.next(self._topics.of(job_id, self._clock())))
         return reread and reread.snapshot
 
     async def follow(self, job_id: str, follower: Follower) -> Topic | None:
@@ -127,7 +136,7 @@ class StatusWatch:
         followed = await self.follow_all([job_id], follower)
         return followed.get(job_id)
 
-    async def follow_all(self, ids: Collection[str], follower: Follower) -> dict[str, Topic]:
+    async def follow_all(self, ids: Collection[str], follower: Follower, sees: Sees = anybody) -> dict[str, Topic]:
         """Like `follow`, for many jobs, which are read together.
 
         Returns:
@@ -137,8 +146,11 @@ class StatusWatch:
             Unavailable: as `get` does; then nothing is followed.
         """
         topics = [self._register(job_id, follower) for job_id in ids]
+        since = self._comparison.followed_since
         try:
-            await self._load_all([topic.job_id for topic in topics if self.live(topic.job_id) is None])
+            await self._load_all(
+                [topic.job_id for topic in topics if not self._may_be_followed(topic, since)], sees, since
+            )
         except BaseException:
             for topic in topics:
                 self.unfollow(topic, follower)
@@ -151,6 +163,7 @@ class StatusWatch:
     def unfollow(self, topic: Topic, follower: Follower) -> None:
         """Free what `follow` holds; the snapshot stays a while for the next poll."""
         topic.followers.discard(follower)
+        self._topics.forget_unread(topic)
 
     async def complete(self, topic: Topic) -> None:
         """Read the statuses that `topic.since` lacks, once for all who need them.
@@ -196,7 +209,7 @@ class StatusWatch:
             metrics.NOTICES.labels("taken").inc()
             if self._contact.lost:  # nobody can be asked: better not to say than to show what may be gone
                 topic.confirmed_at = NEVER
-            self._reread(topic)
+            self._rereads.next(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
         else:
@@ -206,7 +219,23 @@ class StatusWatch:
         """Take a version that this process itself has committed, so that its caller is never shown an older one."""
         topic = self._topics.get(job.id)
         if topic is not None:
-            topic.take(job)
+            self._topics.take(topic, job)
+
+    def warm(self, jobs: Collection[Job], seen_at: float) -> bool:
+        """Keep snapshots ahead of whoever asks, as long as there is room, of what the primary said at `seen_at`.
+
+        Returns:
+            Whether there is room for more.
+        """
+        for job in jobs:
+            topic = self._topics.get(job.id)
+            if topic is None:
+                if self._topics.full:
+                    return False
+                topic = self._topics.of(job.id, self._clock())
+                metrics.warmed("memory").inc()
+            self._topics.confirm(topic, job, seen_at)
+        return True
 
     def deleted(self, job_id: str) -> None:
         """Drop a job that this process itself has deleted, or found deleted."""
@@ -237,50 +266,23 @@ class StatusWatch:
         topic.followers.add(follower)
         return topic
 
-    async def _load_all(self, ids: Sequence[str]) -> None:
-        if len(ids) == 1:
-            await self._load_or_keep(ids[0])
-        elif ids:
-            await asyncio.gather(*map(self._load_or_keep, ids))
+    def _may_be_followed(self, topic: Topic, since: float) -> bool:
+        return self.live(topic.job_id) is topic and topic.confirmed_at >= since
 
-    async def _load_or_keep(self, job_id: str) -> Topic | None:
+    async def _load_all(self, ids: Sequence[str], sees: Sees, since: float) -> None:
+        if len(ids) == 1:
+            await self._load_or_keep(ids[0], sees, since)
+        elif ids:
+            await asyncio.gather(*(self._load_or_keep(job_id, sees, since) for job_id in ids))
+
+    async def _load_or_keep(self, job_id: str, sees: Sees, since: float) -> Topic | None:
         try:
-            return await self._load(job_id)
+            return await self._loading.load(job_id, sees, since=since)
         except Unavailable:
-            if (topic := self.live(job_id)) is None:
+            topic = self.live(job_id)
+            if topic is None or topic.snapshot is None or not sees(topic.snapshot.job):
                 raise
             return topic
-
-    def _reread(self, topic: Topic) -> asyncio.Task[Topic | None]:
-        """The next read of a topic, which all share who ask for one before it begins."""
-        if topic.reread is None:
-            topic.reread = asyncio.create_task(self._read_anew(topic))
-            self._rereading.add(topic.reread)
-            topic.reread.add_done_callback(self._reread_ended)
-        return topic.reread
-
-    def _reread_ended(self, reread: asyncio.Task[Topic | None]) -> None:
-        self._rereading.discard(reread)
-        if not reread.cancelled():
-            reread.exception()  # for those who wait; nobody may, and then comparison makes up for it
-
-    async def _read_anew(self, topic: Topic) -> Topic | None:
-        await asyncio.sleep(topic.reread_at + REREAD_AT_MOST_EVERY - self._clock())
-        topic.reread, topic.reread_at = None, self._clock()  # who asks from now on needs the next one
-        return await self._load(topic.job_id, fresh=True)
-
-    async def _load(self, job_id: str, *, fresh: bool = False) -> Topic | None:
-        topic = self._topics.of(job_id, self._clock())
-        asked_at = self._clock()
-        with self._contact.asking():
-            job = await self._reads.get(job_id, fresh=fresh)
-        if job is None:
-            self._topics.bury(topic)
-            return None
-        topic.used_at = self._clock()
-        topic.confirmed_at = max(topic.confirmed_at, asked_at)
-        topic.take(job)
-        return topic
 
     def _take_notice(self, topic: Topic, notice: Notice) -> None:
         try:
@@ -291,7 +293,7 @@ class StatusWatch:
             _log.warning("a notice that cannot be read", job_id=topic.job_id, reason=repr(error))
         else:
             metrics.NOTICES.labels("taken").inc()
-            topic.take(job)
+            self._topics.take(topic, job)
 
     async def _read_pasts(self, ids: Collection[str]) -> Mapping[str, Sequence[Job]]:
         return await self._source.statuses_after(dict.fromkeys(ids, 0))

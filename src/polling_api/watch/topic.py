@@ -25,10 +25,12 @@ class Topic:
     a version of at least `whole_after`. Versions are only ever taken if newer: messages may be late or doubled.
 
     Moments are the watch's, in monotonic seconds: the snapshot was asked for at `used_at`, and was still the newest
-    version in the primary at `confirmed_at`. `reread` has not begun yet; the one before it began at `reread_at`.
+    version in the primary at `confirmed_at`. `asked_in` is the last comparison that found it asked for. `reread` has
+    not begun yet; the one before it began at `reread_at`.
     """
 
     __slots__ = (
+        "asked_in",
         "confirmed_at",
         "followers",
         "gone",
@@ -49,6 +51,7 @@ class Topic:
         self.followers: set[Follower] = set()
         self.gone = False
         self.used_at = now
+        self.asked_in = -1
         self.confirmed_at = float("-inf")
         self.reread: asyncio.Task[Topic | None] | None = None
         self.reread_at = float("-inf")

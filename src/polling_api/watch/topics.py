@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from polling_api import metrics
+from polling_api.domain.job import Job
 from polling_api.watch.topic import Topic
 
 LOOKED_AT_FOR_ROOM = 100  # topics: those that are followed stay, and are not looked through at every read
@@ -21,17 +22,20 @@ class Topics:
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_id: OrderedDict[str, Topic] = OrderedDict()
+        # Being read, and not known to be there: in a place of their own, so that whoever asks for many ids that do not
+        # exist pushes out nobody's snapshot. As many as are being read at once, which `CoalescedReads` bounds.
+        self._unread: dict[str, Topic] = {}
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._by_id) + len(self._unread)
 
     def __iter__(self) -> Iterator[Topic]:
-        """All of them, as they are now, whatever changes while they are gone through."""
+        """All that have a snapshot, as they are now, whatever changes while they are gone through."""
         return iter(tuple(self._by_id.values()))
 
     def get(self, job_id: str) -> Topic | None:
         """The topic of a job, if there is one."""
-        return self._by_id.get(job_id)
+        return self._by_id.get(job_id) or self._unread.get(job_id)
 
     def use(self, topic: Topic, now: float) -> None:
         """Note that somebody asked for it."""
@@ -41,17 +45,45 @@ class Topics:
 
     def of(self, job_id: str, now: float) -> Topic:
         """The topic of a job, made where there is none."""
-        topic = self._by_id.get(job_id)
+        topic = self.get(job_id)
         if topic is None:
-            self._make_room()
-            topic = self._by_id[job_id] = Topic(job_id, now)
-            metrics.SNAPSHOTS.set(len(self._by_id))
+            topic = self._unread[job_id] = Topic(job_id, now)
         return topic
+
+    @property
+    def full(self) -> bool:
+        """Whether a further snapshot would push one out."""
+        return len(self._by_id) >= self._most
+
+    def take(self, topic: Topic, job: Job) -> bool:
+        """Take a version if it is newer than the known one, and tell it to all who follow.
+
+        Returns:
+            Whether it was taken.
+        """
+        if self._unread.get(topic.job_id) is topic:
+            del self._unread[topic.job_id]
+            self._make_room()
+            self._by_id[topic.job_id] = topic
+            metrics.SNAPSHOTS.set(len(self._by_id))
+        return topic.take(job)
+
+    def confirm(self, topic: Topic, job: Job, seen_at: float) -> None:
+        """Take a version if it is newer; either way what is known was no older than the primary at `seen_at`."""
+        topic.confirmed_at = max(topic.confirmed_at, seen_at)
+        self.take(topic, job)
+
+    def forget_unread(self, topic: Topic) -> None:
+        """Forget a topic that could not be read, unless somebody still waits for it."""
+        if topic.snapshot is None and not topic.followers and self._unread.get(topic.job_id) is topic:
+            del self._unread[topic.job_id]
 
     def bury(self, topic: Topic) -> None:
         """The primary does not know the job: forget it, and tell whoever follows that it is gone."""
         topic.gone = True
-        if self._by_id.get(topic.job_id) is topic:  # else another stands in its place already
+        if self._unread.get(topic.job_id) is topic:
+            del self._unread[topic.job_id]
+        elif self._by_id.get(topic.job_id) is topic:  # else another stands in its place already
             del self._by_id[topic.job_id]
             metrics.SNAPSHOTS.set(len(self._by_id))
         topic.tell()

@@ -32,7 +32,7 @@ class News:
         self.versions: defaultdict[str, list[Job]] = defaultdict(list)
         self._came = asyncio.Condition()
 
-    async def publish(self, published: Sequence[Job]) -> None:
+    async def publish(self, published: Sequence[Job], _seen_at: float = 0.0) -> None:
         async with self._came:
             for job in published:
                 self.versions[job.id].append(job)

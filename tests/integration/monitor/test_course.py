@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -72,10 +72,10 @@ async def test_versions_are_published_after_their_commit_in_order_and_without_ga
     job_id = await submit("queued 0.3s, in_progress 1.3s @25%, in_progress 1.2s @75%, succeeded @100%")
     behind: list[Job] = []
 
-    async def publish(published: Sequence[Job]) -> None:
+    async def publish(published: Sequence[Job], seen_at: float) -> None:
         committed = await jobs.read(engine, [job.id for job in published])
         behind.extend(job for job in published if committed[job.id].version < job.version)
-        await news.publish(published)
+        await news.publish(published, seen_at)
 
     async with monitoring(publish=publish):
         [job] = await news.ended(job_id)
@@ -96,19 +96,28 @@ async def test_a_job_that_runs_says_when_asking_again_is_worth_it(
     assert job.poll_after == 7
 
 
+class WaitedFor(asyncio.Event):
+    """An event that says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.waited_for.set()
+        return await super().wait()
+
+
 async def test_a_new_job_does_not_wait_for_the_monitors_clock(
     submit: Submit, monitoring: Monitoring, news: Any, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_monitor, "LONGEST_REST", 100.0)
-    wake, resting = asyncio.Event(), asyncio.Event()
+    wake = WaitedFor()
     await submit("in_progress 60s, succeeded")
     await sql("UPDATE jobs SET due_at = now() + interval '100 s'")
 
-    async def at(_point: str) -> None:
-        resting.set()
-
-    async with monitoring(wake=wake, at=at):
-        await resting.wait()
+    async with monitoring(wake=wake):
+        await wake.waited_for.wait()
         began = asyncio.get_running_loop().time()
         job_id = await submit(QUICK)
         wake.set()

@@ -1,7 +1,9 @@
 """The watch forgets what nobody asks for, and never holds more than it may."""
 
 import asyncio
+from collections.abc import Collection
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import LocalCarrier
@@ -9,10 +11,11 @@ from in_process.deadlines import eventually
 from in_process.following import Witness
 from in_process.moving import Mover
 from in_process.nodes import running_node
-from polling_api.domain.job import Status
+from polling_api.domain.job import Job, Status, new_job_id
+from polling_api.errors import Unavailable
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Bounds, StatusWatch
+from polling_api.watch import Bounds, NoCache, StatusWatch
 
 FORGETFUL = Bounds(compare_every=0.05, compare_when_deaf=0.05, idle=0.1)
 
@@ -78,3 +81,85 @@ async def test_what_is_followed_is_kept_whatever_else_is_asked_for(engine: Async
         watch.notice(Notice.of(changed))
 
     assert [witness.versions for witness in witnesses] == [[1, 2]] * 5
+
+
+async def test_whoever_asks_for_many_unknown_ids_pushes_out_nobodys_snapshot(engine: AsyncEngine, mover: Mover) -> None:
+    jobs = await mover.store(10)
+    watch = small_watch(engine, snapshots=10)
+    for job in jobs:
+        await watch.get(job.id)
+
+    found = await asyncio.gather(*(watch.get(new_job_id()) for _ in range(500)))
+
+    assert set(found) == {None}
+    assert all(watch.live(job.id) for job in jobs)
+    assert len(watch) == 10
+
+
+async def test_many_known_ids_that_are_read_once_push_out_nothing_that_is_followed_or_being_read(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    followed, cold = await mover.store(), await mover.store(300)
+    watch, witness = small_watch(engine, snapshots=10), Witness()
+    topic = await watch.follow(followed[0].id, witness)
+
+    found = await asyncio.gather(*(watch.get(job.id) for job in cold))
+
+    assert [snapshot and snapshot.job for snapshot in found] == cold
+    assert watch.live(followed[0].id) is topic
+    assert len(watch) == 10
+
+
+async def test_what_could_not_be_read_is_not_kept(nowhere: AsyncEngine) -> None:
+    watch = small_watch(nowhere, snapshots=10)
+
+    for asking in (watch.get(new_job_id()), watch.follow(new_job_id(), Witness())):
+        with pytest.raises(Unavailable):
+            await asking
+
+    assert len(watch) == 0
+
+
+async def test_what_was_published_while_it_was_read_is_kept(engine: AsyncEngine, mover: Mover) -> None:
+    """A topic that waits for its first snapshot hears notices too."""
+    job = await mover.stored()
+    watch, witness = small_watch(engine, snapshots=10), Witness()
+    following = asyncio.create_task(watch.follow(job.id, witness))
+    await asyncio.sleep(0)
+
+    watch.notice(Notice.of((await mover.commit([job], Status.IN_PROGRESS))[0]))
+
+    topic = await following
+    assert topic is not None
+    assert witness.versions[-1] == 2
+    assert watch.live(job.id) is topic
+
+
+class Listening(NoCache):
+    """A cache that remembers of what it was told that it is still so."""
+
+    def __init__(self) -> None:
+        self.renewed: list[str] = []
+
+    def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
+        del seen_at
+        self.renewed += [job.id for job in jobs if not whole]
+
+
+async def test_only_what_is_asked_for_again_and_again_is_renewed_for_other_processes(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    once, often = await mover.store(2)
+    cache, source = Listening(), PrimarySource(engine)
+    watch = StatusWatch(source, Hub(LocalTransport(LocalBus())), Bounds(compare_when_deaf=0.05), cache=cache)
+    await watch.get(once.id)
+    comparing = asyncio.create_task(watch.run())
+
+    async with asyncio.timeout(5):
+        while len(cache.renewed) < 5:
+            await watch.get(often.id)
+            await asyncio.sleep(0.01)
+
+    comparing.cancel()
+    await asyncio.gather(comparing, return_exceptions=True)
+    assert set(cache.renewed) == {often.id}

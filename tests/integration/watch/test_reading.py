@@ -17,7 +17,7 @@ from polling_api.hub import Hub, LocalBus, LocalTransport
 from polling_api.representation import Snapshot
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, StatusWatch
-from polling_api.watch.status_watch import REREAD_AT_MOST_EVERY
+from polling_api.watch.rereads import REREAD_AT_MOST_EVERY
 
 
 class Clock:

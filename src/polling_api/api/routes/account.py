@@ -19,7 +19,7 @@ from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
 from polling_api.api.routes.listing import ListEndpoint
 from polling_api.api.routes.whoami import WhoamiEndpoint
-from polling_api.api.shapes import AuditListDocument, JobListDocument
+from polling_api.api.shapes import FIELDS_PATTERN, AuditListDocument, JobListDocument
 
 EXAMPLE_MOMENT = "2026-11-23T09:00:00Z"
 READ = ["GET", "HEAD"]
@@ -155,7 +155,11 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint, limiter: RouteLimiter) -
             str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])
         ] = None,
         fields: Annotated[  # noqa: ARG001 - read by the endpoint
-            str | None, Query(description="Only these members of each, as `id,progress.completed`.")
+            str | None,
+            Query(
+                description="Only these members of each, as `id,progress.completed`.",
+                json_schema_extra={"pattern": FIELDS_PATTERN},
+            ),
         ] = None,
         cursor: PageCursor = None,
         limit: Limit = 100,

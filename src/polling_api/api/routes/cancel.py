@@ -1,6 +1,7 @@
 """`POST` of a cancel: the job is asked to end, and what became of it is told."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 
 from starlette.responses import Response
 
@@ -15,7 +16,7 @@ from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch
 
 Cancel = Callable[[str], Awaitable[Job | None]]
-Publish = Callable[[Sequence[Job]], Awaitable[None]]
+Publish = Callable[[Sequence[Job], float], Awaitable[None]]
 
 
 class CancelEndpoint:
@@ -25,7 +26,7 @@ class CancelEndpoint:
         ownership: finds the job for whoever asks.
         watch: the snapshots.
         cancel: asks for the end of a job, and gives its present version; None where there is no such job.
-        publish: tells everybody of a committed version.
+        publish: tells everybody of a committed version, and of a moment before the primary was asked.
         form: of the set this endpoint belongs to.
     """
 
@@ -46,13 +47,14 @@ class CancelEndpoint:
             Unavailable: it may or may not be asked to end; asking again does no harm.
         """
         await self._ownership.find(admission.certain(), job_id, Scope.CANCEL)
+        asked_at = monotonic()
         job = await self._cancel(job_id)
         if job is None:
             self._watch.deleted(job_id)
             raise no_such_job()
         # Also where nothing was changed: whoever asks again may do so because the first notice was lost.
         self._watch.committed(job)
-        await self._publish([job])
+        await self._publish([job], asked_at)
         if job.terminal and job.status is not Status.CANCELLED:
             raise Conflict(f"The job has {job.status}; there is nothing left to cancel.", code="job_finished")
         rendered = Snapshot(job).rendered(self._form)

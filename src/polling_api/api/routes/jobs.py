@@ -1,6 +1,6 @@
 """The addresses of a set of endpoints over jobs, and what the OpenAPI document says of each."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
@@ -25,6 +25,7 @@ from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
 from polling_api.api.shapes import (
     EXAMPLE_ID,
+    FIELDS_PATTERN,
     IDS_PATTERN,
     HistoryDocument,
     JobDocument,
@@ -54,10 +55,12 @@ AccessToken = Annotated[
     Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
 ]
 Refusals = Annotated[
-    Literal["stream"] | None,
+    str | None,
     Query(
         description="`stream`: a `429` or `503` comes as a `200` stream of one `event: problem`, with a `retry:`. A "
-        "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`."
+        "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`. Any other "
+        "value is ignored.",
+        examples=["stream"],
     ),
 ]
 Fields = Annotated[
@@ -65,6 +68,7 @@ Fields = Annotated[
     Query(
         description="Only these members, divided by commas, as `status,progress.completed`.",
         examples=["status,progress.completed"],
+        json_schema_extra={"pattern": FIELDS_PATTERN},
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from time import monotonic
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -34,7 +35,7 @@ FIRST_POLL_AFTER = 1  # seconds: a monitor takes a new job as soon as it hears o
 
 _READERS = {"application/json": read_json, "application/x-ndjson": read_lines}
 
-Publish = Callable[[Sequence[Job]], Awaitable[None]]
+Publish = Callable[[Sequence[Job], float], Awaitable[None]]
 
 
 class Create(Protocol):
@@ -50,7 +51,7 @@ class SubmitEndpoint:
 
     Args:
         create: stores it.
-        publish: tells everybody of a committed version.
+        publish: tells everybody of a committed version, and of a moment before the primary was asked.
         watch: to wait for the end, where that is asked for.
         holding: counts the waits.
         uploads: counts the bytes of bodies that are coming in.
@@ -115,9 +116,10 @@ class SubmitEndpoint:
             requests = (NewRequest(*one) for one in draft.requests())
             new = self._new_job(draft, client_id, address_of(request.scope))
             async with self._turn_of(new):
+                asked_at = monotonic()
                 created = await self._create(new, requests, once=once or None)
         # Also of a job that was stored before: the first submit may have died before it told anybody.
-        await self._publish([created.job])
+        await self._publish([created.job], asked_at)
         return _Submitted(self, created, wait)
 
     async def serve(self, created: Created, wait: int | None, scope: Scope, receive: Receive, send: Send) -> None:

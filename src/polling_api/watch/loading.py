@@ -1,0 +1,122 @@
+"""Reads of jobs that are not live here: of the status cache, where that may be answered with, else of the primary."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from polling_api import metrics
+from polling_api.cache import Sighting
+from polling_api.domain.job import Job
+from polling_api.errors import Unavailable
+from polling_api.resilience.coalesce import CoalescedReads
+from polling_api.watch.contact import Contact
+from polling_api.watch.source import Cache, Source
+from polling_api.watch.topic import Topic
+from polling_api.watch.topics import Topics
+
+NEVER = float("-inf")  # when what was only heard of, or is doubted, was confirmed
+
+Sees = Callable[[Job], bool]
+"""Whether whoever asks may know of a job."""
+
+
+def anybody(_job: Job) -> bool:
+    """Whoever asks may know of every job."""
+    return True
+
+
+def nobody(_job: Job) -> bool:
+    """Whoever asks may know of none: it is read as one that is not known here, by every tier."""
+    return False
+
+
+class Loading:
+    """Loads topics, each once at a time however many ask.
+
+    What the cache knows counts as seen when the primary confirmed it, never as fresh as a read. A job that is not the
+    asker's takes the missing one's road to its end: the cache, and then the primary.
+
+    Args:
+        topics: of the process.
+        source: the primary.
+        cache: what all processes share.
+        contact: told whether the primary answers.
+        oldest_answer: seconds; what was seen longer ago is not answered with.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        source: Source,
+        cache: Cache,
+        contact: Contact,
+        oldest_answer: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._topics = topics
+        self._source = source
+        self._cache = cache
+        self._contact = contact
+        self._oldest_answer = oldest_answer
+        self._clock = clock
+        self._reads = CoalescedReads(self._read, metrics.READS)
+
+    async def load(
+        self, job_id: str, sees: Sees = anybody, *, since: float = NEVER, fresh: bool = False
+    ) -> Topic | None:
+        """Bring a topic up to date; None where there is no such job.
+
+        Args:
+            job_id: the job.
+            sees: of whoever asks.
+            since: monotonic seconds; what was seen before that is not enough.
+            fresh: ask the primary, and join no read that has begun: for who knows of a change.
+
+        Raises:
+            Unavailable: the primary does not answer.
+        """
+        topic = self._topics.of(job_id, self._clock())
+        try:
+            cached = None if fresh else await self._cache.get(job_id)
+            if cached is not None and self._answers(cached, sees, since):
+                metrics.snapshot_reads("redis").inc()
+                self._confirm(topic, cached)
+                return topic
+            return await self._from_primary(topic, cached, fresh=fresh)
+        finally:
+            self._topics.forget_unread(topic)
+
+    def _answers(self, cached: Sighting, sees: Sees, since: float) -> bool:
+        now = self._clock()
+        age, since = now - cached.at, max(since, now - self._oldest_answer)
+        metrics.snapshot_age("redis").observe(age)
+        outcome = "old" if cached.at < since else "hit" if sees(cached.job) else "foreign"
+        metrics.cache_lookups(outcome).inc()
+        return outcome == "hit"
+
+    async def _from_primary(self, topic: Topic, cached: Sighting | None, *, fresh: bool) -> Topic | None:
+        unknown = topic.snapshot is None
+        try:
+            with self._contact.asking():
+                read = await self._reads.get(topic.job_id, fresh=fresh)
+                if read is None and unknown and topic.snapshot is not None:
+                    # It was published while we read: it may have been committed just after.
+                    read = await self._reads.get(topic.job_id, fresh=True)
+        except Unavailable:
+            if cached is not None:  # kept for answers that say how old they are
+                self._topics.confirm(topic, cached.job, cached.at)
+            raise
+        if read is None:
+            self._topics.bury(topic)
+            return None
+        self._confirm(topic, read)
+        return topic
+
+    def _confirm(self, topic: Topic, seen: Sighting) -> None:
+        topic.used_at = self._clock()
+        self._topics.confirm(topic, seen.job, seen.at)
+
+    async def _read(self, ids: Collection[str]) -> Mapping[str, Sighting]:
+        asked_at = self._clock()
+        found = await self._source.read(ids)
+        self._cache.offer(found.values(), asked_at, whole=True)
+        return {job_id: Sighting(job, asked_at) for job_id, job in found.items()}
