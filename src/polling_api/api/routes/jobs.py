@@ -200,7 +200,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     hot = behind(door, HotRoute)
     router.add_api_route(
         "/events",
-        HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
+        HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM, "stream"),
         methods=READ,
         name="follow_jobs",
         responses=documents.MANY_EVENTS,
@@ -220,7 +220,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
     router.add_api_route(
         f"{ONE_JOB}/events",
-        HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
+        HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM, "stream"),
         methods=READ,
         name="follow_job",
         responses=documents.EVENTS,
