@@ -4,7 +4,9 @@ The edge has a guard look at each request as it comes, and again as its answer b
 says who the caller is, and the route counts it: hot reads by `Guard.count`, ordinary ones by slowapi's declarations.
 """
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from time import time
 from typing import Final, Protocol
@@ -41,6 +43,7 @@ from polling_api.representation import Headers
 ADDRESS: Final = "polling.address"  # of the scope: what a request counts against, where it is not the peer's address
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
 _MISSED: Final = "polling.missed"
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _MOST_ADDRESSES = 8192  # whose parties are kept; to make one takes a microsecond
 
 
@@ -122,11 +125,13 @@ class Guard:
         """Have a request count against the caller that its credentials name.
 
         Raises:
-            TooMany: it is shut out (`blocked`).
+            TooMany: it is shut out (`blocked`); or it sends a body, and its hour is used up (`rate_limited`).
         """
         if caller.client_id is not None:
             scope[PARTY] = self._party_of(caller.client_id, caller)
         self.require_welcome(scope)
+        if scope["method"] not in _WITHOUT_BODY:
+            self._require_some_of_the_hour(scope)
 
     def require_welcome(self, scope: Scope) -> None:
         """Let a request pass that nobody makes who is shut out.
@@ -172,6 +177,15 @@ class Guard:
         if not decision.allowed:
             raise limited(decision)
 
+    @contextmanager
+    def waits(self, scope: Scope) -> Generator[None]:
+        """A block during which a wait that was counted is held; soon it is in the burst no more."""
+        timer = asyncio.get_running_loop().call_later(HELD_ENOUGH, self._free_of_burst, scope)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def told(self, scope: Scope, status: int) -> Headers:
         """Settle what a request counts, now that its answer is known, and say what is left."""
         party: Party | None = scope.get(PARTY)
@@ -187,13 +201,23 @@ class Guard:
             decision = self._settled(decision, scope, free_of_hour=status == 304 and party.known)  # noqa: PLR2004
         return limit_headers(decision)
 
+    def _require_some_of_the_hour(self, scope: Scope) -> None:
+        # Bodies are read and checked before a route can count, and those that break a rule would be read for nothing.
+        refusal = self._windows.refusal(scope[PARTY], self._clock())
+        if refusal is not None:
+            scope[DECISION] = refusal
+            raise limited(refusal)
+
     def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
         waited = scope.get(TRANSPORT) == "wait"
         if not (free_of_hour or waited):
             return decision
-        now = self._clock()
-        held = waited and now - decision.at >= HELD_ENOUGH
-        return self._windows.settle(decision, now, free_of_hour=free_of_hour, free_of_burst=held)
+        return self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
+
+    def _free_of_burst(self, scope: Scope) -> None:
+        decision: Decision | None = scope.get(DECISION)
+        if decision is not None:
+            scope[DECISION] = self._windows.settle(decision, self._clock(), free_of_burst=True)
 
     def _decide(self, scope: Scope, job: str | None = None, endpoint: str = POLL) -> Decision:
         decision = self._windows.decide(scope[PARTY], self._clock(), job=job, endpoint=endpoint)

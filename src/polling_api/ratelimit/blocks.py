@@ -11,6 +11,8 @@ from polling_api.ratelimit.party import Party
 FIRST, LONGEST = 60.0, 86_400.0  # seconds; each block is twice as long as the one before it
 FORGOTTEN_AFTER = 86_400.0  # seconds after its end; the next one is as long as the first again
 
+_CLOCKS_DIFFER = 60.0  # seconds at most; what begins later is nonsense, and would hold until then
+
 _MOST = 20_000  # names, some 6 MB; the ones that end first give way
 _POSTED_AT_ONCE = 500
 _SWEPT_AT_ONCE = 100
@@ -34,10 +36,13 @@ class Block(NamedTuple):
         """Read a notice.
 
         Raises:
-            ValueError: it is not about a block.
+            ValueError: it is not about a block, or about one that nobody gets.
         """
         ends, strikes = notice.text.split()
-        return cls(notice.name, notice.began, float(ends), int(strikes))
+        block = cls(notice.name, notice.began, float(ends), int(strikes))
+        if not 0 <= block.ends - block.began <= LONGEST:  # as of what is no number
+            raise ValueError("no block lasts so long")
+        return block
 
 
 def next_block(name: str, now: float, known: Block | None, first: float = FIRST) -> Block:
@@ -70,8 +75,10 @@ class Blocks:
 
     def __init__(self, most: int = _MOST, first: float = FIRST) -> None:
         self._first = first
-        self._blocks = Crowd[Block]("blocks", most, lambda block: block.ends)
         self._unposted: dict[str, Block] = {}
+        self._blocks = Crowd[Block](
+            "blocks", most, lambda block: block.ends, lambda block: self._unposted.pop(block.name, None)
+        )
         self._posted: list[Block] = []
 
     def left(self, party: Party, now: float) -> int:
@@ -114,7 +121,8 @@ class Blocks:
     def unposted(self) -> None:
         """They may still not know those that `post` gave."""
         for block in self._posted:
-            self._unposted.setdefault(block.name, block)
+            if self._blocks.find(block.name) is block:  # else there is a later one, or it gave way meanwhile
+                self._unposted[block.name] = block
         self._posted = []
 
     def post_all(self) -> None:
@@ -130,7 +138,8 @@ class Blocks:
                 block = Block.of(notice)
             except ValueError:
                 continue
-            if block.began > self.began(block.name) and now < block.ends + FORGOTTEN_AFTER:
+            later = self.began(block.name) < block.began <= now + _CLOCKS_DIFFER
+            if later and now < block.ends + FORGOTTEN_AFTER:
                 self._blocks.put(block.name, block)
 
     def _keep(self, block: Block) -> None:

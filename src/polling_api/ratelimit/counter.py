@@ -10,7 +10,10 @@ sliding-window counter is not, and off by at most the requests of the window bef
 from collections.abc import Iterable
 from math import ceil
 
+from polling_api.ratelimit.party import UNLIMITED
+
 _NOISE = 1e-6  # a request's share; what float arithmetic on epoch seconds may add to a whole number
+_MICROSECONDS = 1_000_000  # of a second, in which times are shared
 _SETTLED_AFTER = 1.0  # seconds into a window after which all processes have told their part of the one before
 
 
@@ -140,15 +143,18 @@ class Counter:
 
         What cannot be read is left out, since it is not only we who may write to Redis.
         """
-        count, first, last = 0, self.ends, 0.0
+        count, first, last = 0, float(ends), 0.0
+        earliest, latest = (ends - self.size) * _MICROSECONDS, ends * _MICROSECONDS
         for part in others:
             try:
                 requests, began, ended = map(int, part.split())
             except ValueError:
                 continue
             if requests > 0:
-                count += requests
-                first, last = min(first, began / 1e6), max(last, ended / 1e6)
+                # Whole numbers may be longer than any float, and a time outside of the window would count for ever.
+                count += min(requests, UNLIMITED)
+                first = min(first, min(max(began, earliest), latest) / _MICROSECONDS)
+                last = max(last, min(max(ended, earliest), latest) / _MICROSECONDS)
         if ends == self.ends:
             if count and self.count:
                 first, last = min(first, self.first), max(last, self.last)
@@ -173,7 +179,7 @@ def part_of(requests: int, first: float, last: float) -> str:
 
     They are in whole microseconds, which are written and read three times as fast as seconds with a fraction.
     """
-    return f"{requests} {int(first * 1e6)} {int(last * 1e6)}"
+    return f"{requests} {int(first * _MICROSECONDS)} {int(last * _MICROSECONDS)}"
 
 
 def left_of(count: int, first: float, last: float, edge: float) -> int:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import islice
 from types import TracebackType
 
 from polling_api.errors import TooMany, Unavailable
@@ -20,13 +21,14 @@ _AGAIN_AFTER_OVERLOAD = 5  # seconds: another process may have room
 class _Gauge:
     """What one name holds here, and elsewhere as far as is known."""
 
-    __slots__ = ("due", "elsewhere", "here", "name")
+    __slots__ = ("believed_until", "due", "elsewhere", "here", "name")
 
     def __init__(self, name: str, due: float) -> None:
         self.name = name
         self.here = 0
         self.elsewhere = 0
         self.due = due
+        self.believed_until = 0.0  # the end of the last lease: until then others may take it that something is held
 
 
 class Held:
@@ -98,19 +100,15 @@ class Held:
 
     def offers(self, most: int, now: float) -> list[Page]:
         """What to share now: what changed, and what is to be renewed."""
-        due = list(self._noted)[:most]
-        for name in due:
+        said = list(islice(self._noted, most))
+        for name in said:
             del self._noted[name]
-        while len(due) < most and self._next_due() <= now:
-            name, gauge = next(iter(self._gauges.items()))
-            gauge.due = now + RENEWED_EVERY
-            self._gauges.move_to_end(name)
-            if gauge.here:
-                due.append(name)
-            else:
-                del self._gauges[name]  # told as empty long ago
-        self._offered = [self._gauges[name] for name in dict.fromkeys(due) if name in self._gauges]
+        said += self._to_be_renewed(most, now)
+        self._offered = [self._gauges[name] for name in dict.fromkeys(said) if name in self._gauges]
         until = now + LEASE
+        for gauge in self._offered:
+            if gauge.here:
+                gauge.believed_until = until
         return _STRETCHES.pages({one.name: f"{one.here} {until:.3f}" for one in self._offered}, now)
 
     def heard(self, others: Sequence[Others], now: float) -> None:
@@ -135,6 +133,23 @@ class Held:
         if gauge is None:
             gauge = self._gauges[name] = _Gauge(name, self._clock() + RENEWED_EVERY)
         return gauge
+
+    def _to_be_renewed(self, most: int, now: float) -> list[str]:
+        """Names whose turn it is and that still hold something; those that hold nothing are forgotten."""
+        names: list[str] = []
+        for _ in range(most):
+            if self._next_due() > now:
+                break
+            name, gauge = next(iter(self._gauges.items()))
+            if gauge.here:
+                names.append(name)
+            elif name not in self._noted or gauge.believed_until <= now:  # else the others are to be told first
+                del self._gauges[name]
+                self._noted.pop(name, None)
+                continue
+            gauge.due = now + RENEWED_EVERY
+            self._gauges.move_to_end(name)
+        return names
 
     def _next_due(self) -> float:
         return next(iter(self._gauges.values())).due if self._gauges else float("inf")
@@ -162,6 +177,6 @@ def _told(value: str, now: float) -> int:
     """What another process holds, if its lease is not over."""
     here, _, until = value.partition(" ")
     try:
-        return int(here) if float(until) > now else 0
+        return max(int(here), 0) if float(until) > now else 0
     except ValueError:  # somebody else's hand in our Redis
         return 0

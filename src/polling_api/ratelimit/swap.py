@@ -3,7 +3,9 @@
 As words of its protocol each name and value would cost a microsecond in Python.
 """
 
-# A record on the board is `began text`. Each change gets the next number, by which readers ask for what is new.
+# A record on the board is `began text`. Each change gets the next number, by which readers ask for what is new. The
+# last number outlives the board: begun anew, it would be lower than what readers have heard, and they would hear of
+# nothing. Who has heard more than there is reads all of it, since Redis may have dropped the number.
 _BOARD = """
 local function began(record) return tonumber(string.match(record, '^%S+')) or 0 end
 
@@ -21,13 +23,15 @@ local function post(notices)
       redis.call('HDEL', blocks, old)
       redis.call('ZREM', changes, old)
     end
-    for _, key in ipairs({blocks, changes, serial}) do redis.call('EXPIRE', key, offer.board_life) end
+    for _, key in ipairs({blocks, changes}) do redis.call('EXPIRE', key, offer.board_life) end
   end
 end
 
 local function news()
+  local last = redis.call('GET', serial) or '0'
+  local since = offer.since > tonumber(last) and 0 or offer.since
   local found = redis.call(
-    'ZRANGEBYSCORE', changes, '(' .. offer.since, '+inf', 'WITHSCORES', 'LIMIT', 0, offer.most_news)
+    'ZRANGEBYSCORE', changes, '(' .. since, last, 'WITHSCORES', 'LIMIT', 0, offer.most_news)
   local told = {}
   for i = 1, #found, 2 do
     told[#told + 1] = {found[i], found[i + 1], redis.call('HGET', blocks, found[i]) or ''}

@@ -14,7 +14,7 @@ from polling_api.ratelimit.party import Figures, Party
 
 POLL, WAIT, STREAM = "poll", "wait", "stream"  # endpoints of their own, though a poll and a wait have one address
 
-HELD_ENOUGH = 1.0  # seconds after which an answered wait was no burst
+HELD_ENOUGH = 0.95  # seconds after which a wait is no burst: one of a whole second may be over a hair early
 JOBS_A_REQUEST = 20  # of a batch-get
 
 HOUR_SCOPE = "api"  # one scope for all that count in a caller's hour, in slowapi's words
@@ -81,6 +81,12 @@ class Windows:
         """
         return self.weigh(self.of(party, job, endpoint), weight, now)
 
+    def refusal(self, party: Party, now: float) -> Decision | None:
+        """What a request would be told that counts in the hour alone, where it would be refused; it is not counted."""
+        hour = self.of(party, None, POLL)
+        _, used = _used(hour[0], now)
+        return self._refuse(hour, 1, now) if used >= party.hour else None
+
     def peek(self, party: Party, now: float, *, job: str | None = None, endpoint: str = POLL) -> Decision:
         """The figures as they are, for an answer that does not count."""
         left = [(window, *_used(window, now)) for window in self.of(party, job, endpoint)]
@@ -130,19 +136,22 @@ class Windows:
     def settle(
         self, decision: Decision, now: float, *, free_of_hour: bool = False, free_of_burst: bool = False
     ) -> Decision:
-        """Take back what turned out not to count, and say the figures as they are now.
+        """Take back what turned out not to count, once however often it is said, and say the figures as they are now.
 
         Args:
-            decision: of a request that was allowed; settled once.
+            decision: of a request that was allowed.
             now: epoch seconds.
             free_of_hour: a `304` to a signed caller or a token's bearer.
-            free_of_burst: a wait that was held for `HELD_ENOUGH`.
+            free_of_burst: a wait that is held for `HELD_ENOUGH`, or was.
         """
         free = ((HOUR, free_of_hour), (BURST, free_of_burst))
-        for counter, _, weight in decision.taken:
-            if (counter.size, True) in free:
+        taken: list[Taken] = []
+        for counter, limit, weight in decision.taken:
+            is_free = (counter.size, True) in free
+            if is_free and weight:
                 self._give_back(counter, weight, decision.at, now)
-        return self._figures(decision, now)
+            taken.append((counter, limit, 0 if is_free else weight))
+        return self._figures(decision._replace(taken=taken), now)
 
     def _figures(self, decision: Decision, now: float) -> Decision:
         smallest, least, figure, remaining = 2.0, None, decision.limit, decision.remaining

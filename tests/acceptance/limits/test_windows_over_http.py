@@ -1,13 +1,15 @@
 """Contract: how much may be asked, by whom, and what every answer says of it."""
 
+import asyncio
 import time
 
 import httpx
 import pytest
-from tests.acceptance.limits.conftest import BURST, CLIENT_HOUR, HOUR, MINUTE
+from tests.acceptance.limits.conftest import BURST, CLIENT_HOUR, HELD, HOUR, MINUTE
 
 from polling_api.domain.job import new_job_id
 from running.events import open_events
+from running.figures import until_figure
 from running.jobs import SET, SIGNED_SET, Job, long_poll, quiet_job, read
 from running.signing import Credentials
 from running.tokens import bearing, token_for
@@ -77,6 +79,25 @@ async def test_a_wait_that_was_held_for_a_second_is_not_in_the_burst(somebody: h
     assert [left(wait) for wait in waits[-2:]] == [MINUTE - BURST - 1, MINUTE - BURST - 2]
 
 
+async def test_a_wait_that_is_being_held_for_a_second_is_not_in_the_burst_either(
+    somebody: httpx.AsyncClient, job: Job
+) -> None:
+    seen = (await read(somebody, job)).headers["etag"]
+    async with asyncio.TaskGroup() as waiting:
+        held = [waiting.create_task(long_poll(somebody, job, 30, seen=seen)) for _ in range(HELD)]
+        await until_figure(somebody, HELD, "polling_held", transport="wait")
+        answered_at_once = [await long_poll(somebody, job, 1, seen='W/"1-another"') for _ in range(BURST - HELD)]
+        refused = await long_poll(somebody, job, 1, seen='W/"1-another"')
+        room = await until_code(somebody, f"{job['links']['self']}?wait=1&until=terminal", "too_many_streams")
+        still_held = [not wait.done() for wait in held]
+        for wait in held:
+            wait.cancel()
+
+    assert [answer.status_code for answer in answered_at_once] == [200] * (BURST - HELD)
+    assert code_of(refused) == "rate_limited"
+    assert (still_held, left(room)) == ([True] * HELD, HELD - 1)
+
+
 async def test_an_hour_ends_at_its_figure_on_both_workers_whatever_is_asked_for(
     here: str, there: str, somebody: httpx.AsyncClient
 ) -> None:
@@ -91,6 +112,17 @@ async def test_an_hour_ends_at_its_figure_on_both_workers_whatever_is_asked_for(
     assert shared.headers["x-ratelimit-limit"] == str(HOUR)
     assert code_of(submit) == "rate_limited"
     assert here != there
+
+
+@pytest.mark.parametrize("body", [b'{"jobs":[{}]}', b"not JSON", b"[" * 70_000])
+async def test_whose_hour_is_used_up_has_no_body_read(somebody: httpx.AsyncClient, body: bytes) -> None:
+    for _ in range(HOUR):
+        await somebody.get(ANYWHERE)
+
+    answer = await somebody.post(f"{SET}/batch-get", content=body, headers={"Content-Type": "application/json"})
+
+    assert (code_of(answer), left(answer)) == ("rate_limited", 0)
+    assert int(answer.headers["retry-after"]) > 3000
 
 
 async def test_who_is_not_let_in_is_counted_as_well(somebody: httpx.AsyncClient) -> None:

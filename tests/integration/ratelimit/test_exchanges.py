@@ -8,7 +8,7 @@ import pytest
 
 from polling_api.ratelimit import Exchange, LocalExchange, RedisExchange, SharedMemory
 from polling_api.ratelimit.exchange import Notice, Offer, Page
-from polling_api.ratelimit.redis_exchange import MOST_NAMES, MOST_PROCESSES
+from polling_api.ratelimit.redis_exchange import BOARD, MOST_NAMES, MOST_PROCESSES
 
 if TYPE_CHECKING:
     from in_process.carriers import RedisCarrier
@@ -185,3 +185,53 @@ async def _commands(redis: "RedisCarrier") -> int:
     async with redis.client() as plain:
         counts = await plain.info("commandstats")
     return sum(count["calls"] for name, count in counts.items() if name not in OURS)
+
+
+async def test_a_board_that_was_forgotten_for_want_of_news_is_heard_again(redis: "RedisCarrier") -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    await one.swap(offer(notices=[Notice(f"ip:{number}", NOW, "news") for number in range(5)]))
+    since = (await other.swap(offer())).since
+    async with redis.client() as plain:
+        for key in BOARD:
+            if await plain.ttl(key) > 0:  # days without a block
+                await plain.delete(key)
+
+    await one.swap(offer(notices=[Notice("ip:6", NOW, "news")]))
+    heard = (await other.swap(offer(since=since))).notices
+    for exchange in (one, other):
+        await exchange.close()
+
+    assert [notice.name for notice in heard] == ["ip:6"]
+
+
+@pytest.mark.parametrize("evicted", BOARD)
+async def test_a_board_of_which_redis_dropped_a_part_is_heard_again(redis: "RedisCarrier", evicted: str) -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    await one.swap(offer(notices=[Notice(f"ip:{number}", NOW, "news") for number in range(5)]))
+    since = (await other.swap(offer())).since
+    async with redis.client() as plain:
+        await plain.delete(evicted)
+
+    await one.swap(offer(notices=[Notice("ip:6", NOW, "news")]))
+    heard = (await other.swap(offer(since=since))).notices
+    for exchange in (one, other):
+        await exchange.close()
+
+    assert "ip:6" in [notice.name for notice in heard]
+
+
+@pytest.mark.parametrize("place", ["+inf", "1e300", "-1"])
+async def test_a_change_that_somebody_else_put_on_the_board_hides_none_of_ours(
+    redis: "RedisCarrier", place: str
+) -> None:
+    one, other = (RedisExchange(redis.server.url, name, timeout=0.25) for name in ("one", "other"))
+    async with redis.client() as plain:
+        await plain.execute_command("ZADD", BOARD[1], place, "ip:0")  # pyright: ignore[reportUnknownMemberType]
+
+    before = await other.swap(offer())
+    await one.swap(offer(notices=[Notice("ip:6", NOW, "news")]))
+    heard = (await other.swap(offer(since=before.since))).notices
+    for exchange in (one, other):
+        await exchange.close()
+
+    assert "ip:6" in [notice.name for notice in heard]

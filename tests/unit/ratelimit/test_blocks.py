@@ -222,3 +222,21 @@ def test_what_others_say_does_not_undo_what_began_later_here() -> None:
     blocks.read([earlier.notice()], NOON + 2)
 
     assert blocks.left(SCANNER, NOON + 2) == 0
+
+
+def test_blocks_that_nobody_can_be_told_take_bounded_memory() -> None:
+    blocks = Blocks(most=100)
+    told = set[str]()
+    for number in range(10_000):
+        blocks.block(f"ip:{number}", NOON)
+        if number % 7 == 0:
+            blocks.post()
+            blocks.block(f"ip:{number} meanwhile", NOON)
+            blocks.unposted()
+
+    while notices := blocks.post():
+        told.update(notice.name for notice in notices)
+        blocks.read([], NOON)
+
+    assert told == {block.name for block in blocks.standing(NOON)}
+    assert len(told) == 100

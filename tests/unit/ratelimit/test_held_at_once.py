@@ -140,6 +140,21 @@ def memory_of_two() -> list[Node]:
     return nodes_on(SharedMemory(), 2, NOON)
 
 
+async def test_names_that_hold_nothing_are_forgotten_while_the_shared_memory_is_away_too() -> None:
+    memory = SharedMemory()
+    node = nodes_on(memory, 1, NOON)[0]
+    memory.down = True
+    for number in range(2_000):
+        with node.held.hold(nobody(f"192.0.2.{number}", FIGURES)):
+            pass
+
+    for second in range(120):
+        with pytest.raises(ConnectionError):
+            await node.at(NOON + second).round()
+
+    assert (node.held.names, node.held.waiting) == (0, 0)
+
+
 def test_uploads_are_counted_by_caller_and_process_until_they_end() -> None:
     uploads = Uploads(by_party=100, process=150)
     with uploads.begin("ip:192.0.2.1") as first, uploads.begin("ip:192.0.2.2") as second:

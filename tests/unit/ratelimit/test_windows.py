@@ -197,6 +197,15 @@ def test_the_figures_of_a_settled_request_are_those_of_its_end(windows: Windows)
     assert settled.reset > NOON + 30
 
 
+def test_a_wait_that_is_settled_while_it_is_held_gives_back_its_burst_once(windows: Windows) -> None:
+    held = windows.settle(windows.decide(SOMEBODY, NOON + 1, job=JOB, endpoint=WAIT), NOON + 2, free_of_burst=True)
+    polled(windows, 10, NOON + 2, WAIT)
+
+    windows.settle(held, NOON + 3, free_of_burst=True)
+
+    assert polled(windows, 1, NOON + 3, WAIT) == 0
+
+
 def test_what_is_given_back_after_the_window_has_ended_does_not_make_room_in_the_next(windows: Windows) -> None:
     waits = [windows.decide(SOMEBODY, NOON + 1, job=JOB, endpoint=WAIT) for _ in range(3)]
     for wait in waits:
