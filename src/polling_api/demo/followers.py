@@ -44,6 +44,11 @@ class Account:
         return bool(self.job.get("terminal"))
 
 
+def pause_asked(response: httpx.Response) -> float:
+    """Seconds after which the service, which has refused, will hear of us again; 0 where it has not."""
+    return float(response.headers.get("retry-after", RETRY_AFTER)) if response.is_error else 0
+
+
 class Follower(ABC):
     """Follows one job to its end.
 
@@ -84,7 +89,8 @@ class Poller(Follower):
     async def step(self) -> None:
         """Ask, then sleep as long as `X-Poll-Interval` says."""
         response = await self.ask({})
-        await asyncio.sleep(0 if self.account.finished else float(response.headers.get("x-poll-interval", "5")))
+        pace = float(response.headers.get("x-poll-interval", "5"))
+        await asyncio.sleep(0 if self.account.finished else pause_asked(response) or pace)
 
     async def ask(self, parameters: dict[str, str | int]) -> httpx.Response:
         """One conditional request."""
@@ -107,7 +113,7 @@ class LongPoller(Poller):
 
     async def step(self) -> None:
         """Ask with a wait."""
-        await self.ask({"wait": WAIT})
+        await asyncio.sleep(pause_asked(await self.ask({"wait": WAIT})))
 
 
 class Streamer(Follower):
@@ -124,6 +130,7 @@ class Streamer(Follower):
             self.account.heard(response)
             async for job in self._jobs(response):
                 self.account.saw(job)
+        await asyncio.sleep(pause_asked(response))
 
     async def _jobs(self, response: httpx.Response) -> AsyncGenerator[dict[str, Any]]:
         async for line in response.aiter_lines():
