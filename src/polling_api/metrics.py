@@ -4,6 +4,7 @@
 prometheus-client adds their figures up, so that `/metrics` tells the whole whichever process answers.
 """
 
+import atexit
 import os
 from functools import cache
 
@@ -13,7 +14,13 @@ from prometheus_client.multiprocess import (
     mark_process_dead,  # pyright: ignore[reportUnknownVariableType]
 )
 
+from polling_api import tallies
+
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+if SHARED_FOLDER in os.environ:
+    tallies.install()
+    atexit.register(tallies.write)
 
 REGISTRY = CollectorRegistry()
 
@@ -205,6 +212,7 @@ request_seconds = cache(REQUESTS.labels)
 snapshot_reads = cache(READS.labels)
 nonces = cache(NONCES.labels)
 refusals = cache(REFUSALS.labels)
+held = cache(HELD.labels)
 cache_lookups = cache(CACHE_LOOKUPS.labels)
 cache_writes = cache(CACHE_WRITES.labels)
 cache_seconds = cache(CACHE_SECONDS.labels)
@@ -218,6 +226,7 @@ def whole() -> CollectorRegistry:
     """The figures of this process, or of all that share its folder."""
     if SHARED_FOLDER not in os.environ:
         return REGISTRY
+    tallies.write()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
     return registry

@@ -74,7 +74,9 @@ async def dying_worker(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         async with httpx.AsyncClient(timeout=STARTED_WITHIN, trust_env=False) as client:
-            assert (await client.get(f"{url}/health/live")).status_code == 200
+            async with asyncio.timeout(STARTED_WITHIN):
+                while (await client.get(f"{url}/health/ready")).json()["status"] != "ready":  # noqa: ASYNC110 - outside
+                    await asyncio.sleep(0.05)
         yield process, url
     finally:
         if process.returncode is None:

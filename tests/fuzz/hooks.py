@@ -37,8 +37,8 @@ def lines(_: SerializationContext, value: Any) -> bytes:
 @hook
 def after_call(_: HookContext, case: Case[Any], response: Response) -> None:
     """Remember jobs, to ask about some that are there; `DELETE` and time take others away."""
-    if case.method == "POST" and response.status_code in {200, 202}:
-        _jobs.append(response.json()["id"])
+    if case.method == "POST" and response.status_code in {200, 202} and "id" in (told := response.json()):
+        _jobs.append(told["id"])
 
 
 @hook
@@ -81,14 +81,14 @@ def every_event_holds_json_and_versions_go_up(_: CheckContext, response: Respons
     if EVENTS not in response.headers.get("content-type", [""])[0]:
         return
     told: dict[str, int] = {}
-    for line in response.content.decode().splitlines():
-        if line.startswith("data: "):
-            document = json.loads(line.removeprefix("data: "))
-            if document.get("object") == "job":
-                assert document["version"] > told.get(document["id"], 0)
-                told[document["id"]] = document["version"]
-            else:
-                assert document["code"] == "job_not_found"
+    for block in response.content.decode().split("\n\n"):
+        event = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+        document = json.loads(event.get("data", "null"))
+        if event.get("event") == "problem":
+            assert document["code"]
+        elif document is not None and {"id", "version"} <= document.keys():  # some fields alone may be asked for
+            assert document["version"] > told.get(document["id"], 0)
+            told[document["id"]] = document["version"]
 
 
 def _is_meant_to_be_accepted(case: Case[Any]) -> bool:

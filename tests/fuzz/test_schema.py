@@ -28,7 +28,7 @@ def further_settings() -> dict[str, str]:
 
 
 # Each with a time of its own: what comes first would leave none for the sequences on a slow machine.
-@pytest.mark.parametrize(("phases", "seconds"), [("examples,coverage,fuzzing", SECONDS), ("stateful", SECONDS // 2)])
+@pytest.mark.parametrize(("phases", "seconds"), [("examples,coverage,fuzzing", SECONDS), ("stateful", SECONDS)])
 @pytest.mark.timeout(SECONDS + 2 * TO_END)
 async def test_the_service_answers_as_its_document_says(
     service: Service, tmp_path: Path, phases: str, seconds: int

@@ -40,13 +40,23 @@ class Operation:
         """Whether it belongs to the simple set, where nobody signs."""
         return self.path.startswith(SET)
 
+    @property
+    def reads_many(self) -> bool:
+        """Whether it answers for each of many jobs in its place."""
+        return self.path.endswith("/batch-get")
+
+    @property
+    def denies_with(self) -> int:
+        """The status of the answer for what is not there; of many jobs each has its own within a `200`."""
+        return 200 if self.reads_many else 404
+
     def request(self, client: httpx.AsyncClient, named: str, **headers: str) -> httpx.Request:
         """A request that names a job or a key, and is otherwise as it should be."""
         path = self.path.replace(f"{{{self.kind}}}", named)
         if self.place == "query":
             return client.build_request(self.method, path, params={"ids": named}, headers=headers)
         if self.place == "body":
-            content = orjson.dumps({"jobs": [named]})
+            content = orjson.dumps({"jobs": [{"id": named} if self.reads_many else named]})
             return client.build_request(
                 self.method, path, content=content, headers={"Content-Type": "application/json", **headers}
             )

@@ -7,9 +7,10 @@ import pytest
 import polling_api
 from polling_api.api.codes import KINDS
 from polling_api.api.problems import problem, status_of
+from polling_api.api.requests import IDS, RequestIds
 from polling_api.errors import FieldError, Invalid, NotFound, PollingError, Unavailable
 
-SCOPE = {"path": "/api/v1/jobs/x", "polling.correlation_id": "abc"}
+SCOPE = {"path": "/api/v1/jobs/x", IDS: RequestIds("abc", "abc")}
 SOURCES = Path(polling_api.__file__).parent
 _CODE = re.compile(r'\bcode="([a-z_]+)"')
 

@@ -5,8 +5,9 @@ from typing import Final, Protocol
 from starlette.types import Scope
 
 from polling_api.api.admission import ADMISSION, Admission
-from polling_api.api.checked import OPERATION
+from polling_api.api.checked import ROUTE, CheckedRoute
 from polling_api.api.guard import ADDRESS
+from polling_api.api.requests import IDS, RequestIds
 from polling_api.domain.audit import Entry, actor_of
 from polling_api.domain.caller import ANYBODY, Caller
 
@@ -43,14 +44,15 @@ def entry_of(scope: Scope, caller: Caller, action: str, *, owner: str | None, jo
         owner: the client whose job, key or token it is about; None where it is nobody's.
         job_id: the job, where it is about one.
     """
+    ids: RequestIds = scope[IDS]
     return Entry(
         client_id=owner,
         actor=actor_of(caller),
         action=action,
         job_id=job_id,
         address=address_of(scope),
-        correlation_id=scope["polling.correlation_id"],
-        request_id=scope["polling.request_id"],
+        correlation_id=ids.correlation,
+        request_id=ids.request,
     )
 
 
@@ -69,7 +71,8 @@ class RefusalsTold:
         if code in REFUSALS:
             admission: Admission | None = scope.get(ADMISSION)
             caller = admission.caller if admission else ANYBODY
-            self._count(caller, code=code, route=scope.get(OPERATION, "none"), address=address_of(scope))
+            route: CheckedRoute | None = scope.get(ROUTE)
+            self._count(caller, code=code, route=route.name if route else "none", address=address_of(scope))
 
 
 def address_of(scope: Scope) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polling_api.api.shapes import EXAMPLE_ID, JobDocument, PartialJobDocument
+from polling_api.api.shapes import EXAMPLE_ID, FIELD_PATTERN, JobDocument, PartialJobDocument
 from polling_api.domain.fields import MOST_FIELDS
 
 MOST_JOBS = 100  # in one call: what a stream of many jobs follows, and one statement reads
@@ -56,9 +56,9 @@ class BatchGetDocument(BaseModel):
         default=ManyUntil.CHANGE,
         description="What ends the wait: a change, a new status or the end of one of the jobs, or the end of all.",
     )
-    fields: list[Annotated[str, Field(max_length=LONGEST_FIELD)]] | None = Field(
-        default=None, min_length=1, max_length=MOST_FIELDS, description="Only these, as `progress.completed`."
-    )
+    fields: (
+        list[Annotated[str, Field(max_length=LONGEST_FIELD, json_schema_extra={"pattern": FIELD_PATTERN})]] | None
+    ) = Field(default=None, min_length=1, max_length=MOST_FIELDS, description="Only these, as `progress.completed`.")
 
 
 class ShownJobDocument(BaseModel):

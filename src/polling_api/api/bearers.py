@@ -105,7 +105,7 @@ def _queried_token(scope: Scope) -> list[str] | None:
     # Most requests have no query, and of those that have one hardly any has a token: it is looked for before it is
     # parsed. A name may be percent-encoded.
     raw = scope["query_string"]
-    return query(scope).get(IN_QUERY) if b"access" in raw or b"%" in raw else None
+    return query(scope).get(IN_QUERY) if raw and (b"access" in raw or b"%" in raw) else None
 
 
 def _token_in_query() -> BadRequest:

@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope
 
 from polling_api.api.admission import Admission, Door
 from polling_api.api.allowed import OPTIONS
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.limits import DECISION, PARTY, blocked, limit_headers, limited
 from polling_api.api.problems import PROBLEM
-from polling_api.api.requests import header
+from polling_api.api.requests import field, field_lines, header
 from polling_api.domain.caller import Caller
 from polling_api.errors import BadRequest, PollingError, Unauthenticated
 from polling_api.ratelimit import (
@@ -39,7 +40,7 @@ from polling_api.ratelimit.address import site_of
 from polling_api.ratelimit.windows import HELD_ENOUGH
 from polling_api.representation import Headers
 
-ADDRESS: Final = "polling.address"  # of the scope: the address that a request counts against
+ADDRESS: Final = "polling.address"  # of the scope: what a request counts against, where it is not the peer's address
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
 _MISSED: Final = "polling.missed"
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
@@ -107,21 +108,15 @@ class Guard:
 
     def meet(self, scope: Scope) -> None:
         """Find out which address a request counts against; until more is known, that is who makes it."""
-        forwarded: list[bytes] = []
-        forwarded_for: list[bytes] = []
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                forwarded_for.append(value)
-            elif name == b"forwarded":
-                forwarded.append(value)
         client_of = scope.get("client")
         peer: str | None = client_of[0] if client_of else None
-        if forwarded or forwarded_for:
-            address = address_of(peer, forwarded, forwarded_for, self._proxies)
-            unbelieved = address == site_of(peer)
-        else:
-            address, unbelieved = site_of(peer), False
-        scope[ADDRESS] = address
+        address, unbelieved = site_of(peer), False
+        if field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None:
+            forwarded, forwarded_for = field_lines(scope, b"forwarded"), field_lines(scope, b"x-forwarded-for")
+            told = address_of(peer, forwarded, forwarded_for, self._proxies)
+            address, unbelieved = told, told == address
+        if address != peer:
+            scope[ADDRESS] = address
         if scope["path"].startswith(LIMITED):
             scope[PARTY] = self._nobody(address)
             self._seen_proxy.note(address, self._clock(), forwarded=unbelieved)
@@ -214,7 +209,7 @@ class Guard:
             raise limited(refusal)
 
     def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
-        waited = scope.get("polling.transport") == "wait"
+        waited = scope.get(TRANSPORT) == "wait"
         if not (free_of_hour or waited):
             return decision
         return self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
@@ -237,7 +232,7 @@ class Guard:
     def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
         missed: Collection[str] = scope.pop(_MISSED, ())
         # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
-        if not missed and code == "job_not_found" and scope.get("polling.transport") != "wait":
+        if not missed and code == "job_not_found" and scope.get(TRANSPORT) != "wait":
             missed = scope.get("path_params", {}).values()
         if missed:
             self._suspects.missed(party, missed, self._clock())

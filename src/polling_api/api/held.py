@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import types
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import structlog
@@ -137,28 +137,28 @@ class Holding:
         self._limit = limit
         self._held: dict[str, set[Held]] = {"wait": set(), "stream": set()}
 
-    @contextmanager
-    def holds(self, held: Held, transport: str, party: Party | None) -> Generator[None]:
+    def holds(self, held: Held, transport: str, party: Party | None) -> AbstractContextManager[None]:
         """Count `held` under `transport`, `wait` or `stream`, and for `party`, for as long as the block runs.
 
         Entering it raises:
             TooMany: the party holds as much as it may (`too_many_streams`).
             Unavailable: the process does (`overloaded`).
         """
-        limit = self._limit if party is not None else None
-        if limit is not None and party is not None:
-            limit.enter(party)
-        group = self._held[transport]
-        group.add(held)
-        gauge = metrics.HELD.labels(transport)
-        gauge.inc()
-        try:
-            yield
-        finally:
-            group.discard(held)
-            gauge.dec()
-            if limit is not None and party is not None:
-                limit.leave(party)
+        return _Counted(self, held, transport, party)
+
+    def enter(self, held: Held, transport: str, party: Party | None) -> None:
+        """Begin to count; see `holds`."""
+        if self._limit is not None and party is not None:
+            self._limit.enter(party)
+        self._held[transport].add(held)
+        metrics.held(transport).inc()
+
+    def leave(self, held: Held, transport: str, party: Party | None) -> None:
+        """Count what `enter` began to count no more."""
+        self._held[transport].discard(held)
+        metrics.held(transport).dec()
+        if self._limit is not None and party is not None:
+            self._limit.leave(party)
 
     @property
     def waits(self) -> int:
@@ -182,6 +182,26 @@ class Holding:
                 if stream in self._held["stream"]:
                     stream.drain()
             await asyncio.sleep(seconds / steps)
+
+
+class _Counted:
+    """A block during which something is held open; small, where a generator takes half a KiB for each."""
+
+    __slots__ = ("_held", "_holding", "_party", "_transport")
+
+    def __init__(self, holding: Holding, held: Held, transport: str, party: Party | None) -> None:
+        self._holding = holding
+        self._held = held
+        self._transport = transport
+        self._party = party
+
+    def __enter__(self) -> None:
+        self._holding.enter(self._held, self._transport, self._party)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        self._holding.leave(self._held, self._transport, self._party)
 
 
 async def send_whole(answer: Answer, send: Send) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from polling_api.api.checked import OPERATION, CheckedRoute
+from polling_api.api.checked import ROUTE, CheckedRoute
 from polling_api.api.negotiation import JSON
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ class HotEndpoint:
         serve: answers the request; the path's parameters are in `scope["path_params"]`.
         documentation: a function that is never called.
         makes: the media type of its answers.
+        transport: see `CheckedRoute`.
     """
 
-    def __init__(self, serve: Endpoint, documentation: Callable[..., Any], makes: str = JSON) -> None:
+    def __init__(
+        self, serve: Endpoint, documentation: Callable[..., Any], makes: str = JSON, transport: str = "poll"
+    ) -> None:
         update_wrapper(self, documentation)
         self.__signature__ = inspect.signature(documentation)
         self.serve = serve
         self.makes = makes
+        self.transport = transport
 
     async def __call__(self, *_: object, **__: object) -> None:
         """FastAPI asks only that an endpoint can be called; `HotRoute` calls `serve`."""
@@ -71,13 +75,13 @@ class HotRoute(CheckedRoute):
     def __init__(self, path: str, endpoint: HotEndpoint, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.made = (endpoint.makes,)
+        self.transport = endpoint.transport
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> "CoroutineType[Any, Any, None]":
         """Hand the request over as it is; other methods are refused as on every route."""
         if scope["method"] not in self.methods:
             return super().handle(scope, receive, send)
-        scope["polling.route"] = self.path_format
-        scope[OPERATION] = self.name
+        scope[ROUTE] = self
         self.require_acceptable(scope)
         assert isinstance(self.endpoint, HotEndpoint)  # noqa: S101 - who adds another kind finds out at the first request
         return self.endpoint.serve(scope, receive, send)

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -38,28 +37,25 @@ class Lapsing:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._streams: dict[Lapsable, Admission] = {}
+        self._streams: dict[Lapsable, tuple[Admission, _Timer | None]] = {}
 
-    @contextmanager
-    def ends(self, stream: Lapsable, admission: Admission) -> Generator[None]:
-        """End `stream` when `admission` does, for as long as the block runs."""
-        if admission.caller.key_id is None:
-            yield
-            return
-        self._streams[stream] = admission
-        timer = _Timer(stream, admission.caller.grant.expires_at, self._clock) if admission.caller.grant else None
-        try:
-            yield
-        finally:
-            del self._streams[stream]
-            if timer is not None:
-                timer.cancel()
+    def add(self, stream: Lapsable, admission: Admission) -> None:
+        """End `stream` when `admission` does; one without credentials never does."""
+        if admission.caller.key_id is not None:
+            grant = admission.caller.grant
+            self._streams[stream] = admission, grant and _Timer(stream, grant.expires_at, self._clock)
+
+    def discard(self, stream: Lapsable) -> None:
+        """A stream has ended."""
+        _, timer = self._streams.pop(stream, (None, None))
+        if timer is not None:
+            timer.cancel()
 
     async def run(self) -> None:
         """Look for credentials that were revoked, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            for number, (stream, admission) in enumerate(tuple(self._streams.items())):
+            for number, (stream, (admission, _)) in enumerate(tuple(self._streams.items())):
                 if stream in self._streams and admission.lapsed() is not None:
                     stream.drain()
                 if number % LOOKED_AT_ONCE == 0:

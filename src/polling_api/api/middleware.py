@@ -14,14 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.api.checked import ROUTE, TRANSPORT, CheckedRoute
 from polling_api.api.guard import LIMITED, NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.load import Load, NoLoad, overloaded
 from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import OUTCOME, PROBLEM, problem
-from polling_api.api.requests import FIELDS, header
+from polling_api.api.requests import FIELDS, IDS, RequestIds, header
 from polling_api.errors import Misdirected, PollingError
+from polling_api.logs import correlate
 from polling_api.representation import API_VERSION, Headers
 
 # Printable, and nothing that could end a header or a log line.
@@ -51,7 +53,21 @@ class _Date:
         return self._formatted
 
 
-_DATE = _Date()
+class _Ids:
+    """32 hexadecimal digits from the system's generator, asked for 256 at a time: a call of its own takes 2 µs."""
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def next(self) -> str:
+        """An id that nobody had before, and nobody can guess."""
+        if not self._left:
+            digits = secrets.token_hex(16 * 256)
+            self._left = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+        return self._left.pop()
+
+
+_DATE, _IDS = _Date(), _Ids()
 
 
 def _nobody_told(_scope: Scope, _code: str) -> None:
@@ -91,39 +107,28 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        framed = _Framed(scope, send, self._headers)
         overload = self._meet(scope)
-        correlated = (b"x-correlation-id", _identify(scope).encode())
-        origin = origin_of(scope)
-        readable = [] if origin is None else self._origins.headers_for(origin)
-        status = 0
-
-        async def send_framed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = {**message, "headers": self._headers(message, scope, started, correlated, readable)}
-            await send(message)
-
+        _identify(scope)
         try:
-            answer = self._answer_at_once(scope, origin, overload=overload)
+            answer = self._answer_at_once(scope, overload=overload)
             if answer is None:
-                await self._app(scope, receive, send_framed)
+                await self._app(scope, receive, framed)
             else:
-                await send_whole(answer, send_framed)
+                await send_whole(answer, framed)
         except PollingError as error:
             # What is refused here or by a hot route on the lane, where no handler of FastAPI's stands.
-            if status:
+            if framed.status:
                 raise
-            await send_whole(problem(error, scope), send_framed)
+            await send_whole(problem(error, scope), framed)
         except Exception:
             _log.exception("request failed", method=scope["method"], path=scope["path"])
-            if status:
+            if framed.status:
                 raise
             error = PollingError("Something went wrong on our side. The correlation id helps us to find out what.")
-            await send_whole(problem(error, scope), send_framed)
+            await send_whole(problem(error, scope), framed)
         finally:
-            if not status:  # its client went away before
+            if not framed.status:  # its client went away before
                 self._load.pending -= 1
 
     def _meet(self, scope: Scope) -> bool:
@@ -134,20 +139,22 @@ class Edge:
         self._load.pending += 1
         return overload
 
-    def _headers(
-        self, message: Message, scope: Scope, started: float, correlated: tuple[bytes, bytes], readable: Headers
-    ) -> Headers:
-        """The headers of an answer that begins now, and what has to be done as it does."""
+    def _headers(self, message: Message, scope: Scope, seconds: float) -> Headers:
+        """The headers of an answer that begins now, `seconds` after its request, and what has to be done as it does."""
         status = message["status"]
         self._load.pending -= 1
+        origin = origin_of(scope)
         scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
-        self._tell(scope, status, time.perf_counter() - started)
+        self._tell(scope, status, seconds)
+        correlated = (b"x-correlation-id", scope[IDS].correlation.encode())
         left = self._guard.told(scope, status)
-        headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left, *readable]
+        headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left]
+        if origin is not None:
+            headers += self._origins.headers_for(origin)
         # A 304 has no body to guard, and every byte of it is sent very often.
         return headers if status == 304 else [*headers, *_GUARDS]  # noqa: PLR2004
 
-    def _answer_at_once(self, scope: Scope, origin: bytes | None, *, overload: bool) -> Answer | None:
+    def _answer_at_once(self, scope: Scope, *, overload: bool) -> Answer | None:
         """The answer to a browser's preflight; None where the request may go on.
 
         Raises:
@@ -159,6 +166,7 @@ class Edge:
         host = header(scope, b"host")
         if not self._hosts.allow(host):
             raise Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
+        origin = origin_of(scope)
         if origin is None:
             return None
         preflight = self._origins.preflight(origin, scope)
@@ -173,12 +181,38 @@ class Edge:
             self._refused(scope, code)
 
 
-def _identify(scope: Scope) -> str:
+class _Framed:
+    """A `send` that gives an answer its outermost headers. Not a closure: that takes 600 bytes of each open stream.
+
+    Args:
+        scope: the request.
+        send: the server's.
+        headers: makes the headers, of what the answer's beginning is, the request, and its seconds so far.
+    """
+
+    __slots__ = ("_headers", "_scope", "_send", "_started", "status")
+
+    def __init__(self, scope: Scope, send: Send, headers: Callable[[Message, Scope, float], Headers]) -> None:
+        self._scope = scope
+        self._send = send
+        self._headers = headers
+        self._started = time.perf_counter()
+        self.status = 0  # until the answer begins
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the answer (ASGI)."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            seconds = time.perf_counter() - self._started
+            message = {**message, "headers": self._headers(message, self._scope, seconds)}
+        await self._send(message)
+
+
+def _identify(scope: Scope) -> None:
     """Give a request an id of ours, and the correlation id that goes through all that is logged of it."""
-    request_id = scope["polling.request_id"] = secrets.token_hex(16)
-    correlation_id = scope["polling.correlation_id"] = _correlation_id(scope) or request_id
-    structlog.contextvars.bind_contextvars(correlation_id=correlation_id, request_id=request_id)
-    return correlation_id
+    request_id = _IDS.next()
+    ids = scope[IDS] = RequestIds(_correlation_id(scope) or request_id, request_id)
+    correlate(*ids)
 
 
 def _correlation_id(scope: Scope) -> str | None:
@@ -188,9 +222,9 @@ def _correlation_id(scope: Scope) -> str | None:
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("polling.route") or _route_of(scope)
-    transport = scope.get("polling.transport", "call")
-    metrics.request_seconds(route, transport, status).observe(seconds)
+    route: CheckedRoute | None = scope.get(ROUTE)
+    transport = scope.get(TRANSPORT) or ("call" if route is None else route.transport)
+    metrics.request_seconds(route.path_format if route else _path_of(scope), transport, status).observe(seconds)
     # A poll a second from each of thousands of clients: their lines are for debugging alone.
     level = logging.DEBUG if transport != "call" and status < HTTPStatus.BAD_REQUEST else logging.INFO
     if _ROOT.isEnabledFor(level):
@@ -198,6 +232,6 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         _log.log(level, "answered", method=scope["method"], path=scope["path"], status=status, ms=ms)
 
 
-def _route_of(scope: Scope) -> str:
+def _path_of(scope: Scope) -> str:
     route: Any = scope.get("route")
     return getattr(route, "path_format", "none")

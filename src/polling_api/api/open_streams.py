@@ -1,6 +1,8 @@
 """How a process holds its streams: counted, kept alive, let go when it stops."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from starlette.types import Receive
 
@@ -38,25 +40,53 @@ class OpenStreams:
         if self._holding.draining:
             raise Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
-    async def hold(
-        self,
-        stream: OpenStream,
-        begin: Callable[[], None],
-        admission: Admission,
-        party: Party | None,
-        receive: Receive,
-    ) -> None:
-        """Have `begin` write a stream's beginning, and return once its reader has gone or it has ended.
+    def held(self, stream: OpenStream, admission: Admission, party: Party | None) -> AbstractContextManager[None]:
+        """Hold a stream for as long as the block runs, which begins it and then waits `until_gone`.
 
-        Raises:
+        Entering it raises:
             TooMany: `party` holds as many open as it may.
             Unavailable: this process does.
         """
-        with self._holding.holds(stream, "stream", party), self._lapsing.ends(stream, admission):
-            slot = self._keep_alive.add(stream)
-            try:
-                begin()
-                self._holding.catch_up(stream)
-                await stream.sending.until_gone(receive)
-            finally:
-                self._keep_alive.discard(stream, slot)
+        return _Open(self, stream, admission, party)
+
+    def until_gone(self, stream: OpenStream, receive: Receive) -> Awaitable[None]:
+        """What is over once the reader of a stream that has begun is gone, or the stream has ended."""
+        self._holding.catch_up(stream)
+        return stream.sending.until_gone(receive)
+
+    def enter(self, stream: OpenStream, admission: Admission, party: Party | None) -> int:
+        """Begin to hold a stream; see `held`.
+
+        Returns:
+            What `leave` needs.
+        """
+        self._holding.enter(stream, "stream", party)
+        self._lapsing.add(stream, admission)
+        return self._keep_alive.add(stream)
+
+    def leave(self, stream: OpenStream, slot: int, party: Party | None) -> None:
+        """Let go of what `enter` began to hold."""
+        self._keep_alive.discard(stream, slot)
+        self._lapsing.discard(stream)
+        self._holding.leave(stream, "stream", party)
+
+
+class _Open:
+    """A block during which a stream is open. Ten thousand are at once, each of which would keep three generators."""
+
+    __slots__ = ("_admission", "_party", "_slot", "_stream", "_streams")
+
+    def __init__(self, streams: OpenStreams, stream: OpenStream, admission: Admission, party: Party | None) -> None:
+        self._streams = streams
+        self._stream = stream
+        self._admission = admission
+        self._party = party
+        self._slot = 0
+
+    def __enter__(self) -> None:
+        self._slot = self._streams.enter(self._stream, self._admission, self._party)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._streams.leave(self._stream, self._slot, self._party)

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.event_stream import refusal
+from polling_api.api.requests import IDS, RequestIds
 from polling_api.errors import (
     BadRequest,
     Conflict,
@@ -104,6 +105,7 @@ def problem_document(
         status: another status than the error's own.
         instance: the path of what it happened to, where that is not the request's.
     """
+    ids: RequestIds | None = scope.get(IDS)
     document: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": title_of(error.code),
@@ -111,7 +113,7 @@ def problem_document(
         "detail": error.detail,
         "instance": instance or scope["path"],
         "code": error.code,
-        "correlation_id": scope.get("polling.correlation_id"),
+        "correlation_id": ids and ids.correlation,
     }
     if error.errors:
         document["errors"] = [{"pointer": one.pointer, "message": one.message} for one in error.errors]

@@ -1,6 +1,6 @@
 """What hot reads need of a request, parsed from the ASGI scope without building a `Request`."""
 
-from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.types import Scope
@@ -8,34 +8,46 @@ from starlette.types import Scope
 from polling_api.errors import BadRequest
 
 FIELDS = "polling.fields"  # of the scope: its header fields by name; dropped when an answer starts
+IDS = "polling.ids"  # of the scope: its `RequestIds`
 MOST_PARAMETERS = 20  # no endpoint knows half as many
+
+
+class RequestIds(NamedTuple):
+    """What a request is called: by its caller, or by us where that one says nothing; and by us alone."""
+
+    correlation: str
+    request: str
 
 
 def header(scope: Scope, name: bytes) -> str | None:
     """A header's value, several lines joined by commas (RFC 9110, section 5.3); None where it is absent."""
-    value = field(scope, name)
+    value = (scope.get(FIELDS) or _read(scope)).get(name)
     return None if value is None else value.decode("latin-1")
 
 
 def field(scope: Scope, name: bytes) -> bytes | None:
     """The same in the bytes that came."""
-    fields: dict[bytes, bytes] | None = scope.get(FIELDS)
-    if fields is None:
-        fields = scope[FIELDS] = _by_name(scope["headers"])
-    return fields.get(name)
+    return (scope.get(FIELDS) or _read(scope)).get(name)
 
 
-def _by_name(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """All header fields, read once for all who ask: a poll is asked for eight of them."""
+def _read(scope: Scope) -> dict[bytes, bytes]:
+    """All header fields, read once for all who ask: a poll is asked for eleven of them."""
+    lines: list[tuple[bytes, bytes]] = scope["headers"]
     fields = dict(lines)
     if len(fields) < len(lines):
         fields = {name: b", ".join(value for key, value in lines if key == name) for name in fields}
+    scope[FIELDS] = fields
     return fields
 
 
 def header_lines(scope: Scope, name: bytes) -> list[str]:
     """A header's values, one for each time it stands in the request, for those that are not lists."""
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return [value.decode("latin-1") for value in field_lines(scope, name)]
+
+
+def field_lines(scope: Scope, name: bytes) -> list[bytes]:
+    """The same in the bytes that came."""
+    return [value for key, value in scope["headers"] if key == name]
 
 
 def query(scope: Scope) -> dict[str, list[str]]:

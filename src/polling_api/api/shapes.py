@@ -8,10 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from polling_api.domain.fields import FIELD, MOST_FIELDS
 from polling_api.domain.job import JOB_ID, Outcome, Status
 
 EXAMPLE_ID = "job_0b5c1e0e3a7f4a52b1d95f0c6a3e8d21"
 ID_PATTERN = f"^{JOB_ID.pattern}$"
+FIELD_PATTERN = f"^({FIELD.pattern})$"
+FIELDS_PATTERN = f"^({FIELD.pattern})(,({FIELD.pattern})){{0,{MOST_FIELDS - 1}}}$"
 IDS_PATTERN = f"^{JOB_ID.pattern}(,{JOB_ID.pattern}){{0,99}}$"
 
 JobId = Annotated[

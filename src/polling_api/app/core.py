@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from polling_api import tallies
 from polling_api.api.cursors import Cursors
 from polling_api.api.held import Holding
 from polling_api.api.lapsing import Lapsing
@@ -67,6 +68,7 @@ class Core:
         """The parts that run beside the requests."""
         return [
             self.lag.run,
+            tallies.write_often,
             self.vigil.run,
             self.hub.run,
             self.cache.run,

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 
+from polling_api import tallies
 from polling_api.app import connections, running
 from polling_api.app.circuits import Circuits, provider_circuit
 from polling_api.app.pools import monitor_pools
@@ -60,7 +61,7 @@ async def run_monitor(settings: Settings) -> None:
         every=settings.retention_every,
     )
     vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
-    telling = running.start([hub.run, cache.run, vigil.run])
+    telling = running.start([hub.run, cache.run, vigil.run, tallies.write_often])
     working = running.start([monitor.run, retention.run])
     try:
         await asyncio.Event().wait()

@@ -6,15 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from polling_api import metrics
 from polling_api.cache.keeping import Command, Keeping, Outcome
 from polling_api.cache.record import Entry, Found, found_in, key_of
+from polling_api.resilience.redis_pool import redis_pool
 
 MOST_CONNECTIONS = 6  # four reads at once, the one writer, and who fills an empty Redis
 
@@ -30,22 +27,14 @@ class RedisStatuses:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         keeping: makes what is written.
-        timeout: seconds for one call, connecting included; redis-py's own retries are off.
+        timeout: seconds for one call, connecting included.
         clock: monotonic seconds.
     """
 
     def __init__(
         self, url: str, keeping: Keeping, *, timeout: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            max_connections=MOST_CONNECTIONS,
-            timeout=timeout,
-            socket_timeout=None,  # see `polling_api.hub.redis`; `_ask` bounds the whole
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        self._pool = redis_pool(url, most=MOST_CONNECTIONS, timeout=timeout)
         self._keeping = keeping
         self._timeout = timeout
         self._clock = clock

@@ -1,5 +1,6 @@
 """Which members of a job's representation a caller wants: paths as `status` or `progress.completed`."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -32,9 +33,13 @@ _NESTED: Final[Mapping[str, Collection[str]]] = {
 _OPEN: Final = "metadata"  # its names are the submitter's own
 
 
+_BELOW = [rf"{name}(\.({'|'.join(members)}))?" for name, members in _NESTED.items()]
+FIELD: Final = re.compile("|".join([*sorted(_PLAIN), *_BELOW, rf"{_OPEN}(\.[^,]+)?"]))
+
+
 def unknown_among(names: Iterable[str]) -> list[str]:
     """Those of some paths that lead to nothing that a job has."""
-    return [name for name in names if not _is_known(name)]
+    return [name for name in names if not FIELD.fullmatch(name)]
 
 
 def fields_of(names: Iterable[str]) -> Fields:
@@ -56,12 +61,3 @@ def _part(value: Any, below: Collection[str]) -> Any:
     if value is None or "" in below:
         return value
     return {name: inner for name, inner in value.items() if name in below}
-
-
-def _is_known(name: str) -> bool:
-    top, dot, below = name.partition(".")
-    if top == _OPEN:
-        return not dot or bool(below)
-    if top in _NESTED:
-        return not dot or below in _NESTED[top]
-    return top in _PLAIN and not dot

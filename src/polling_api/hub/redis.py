@@ -8,14 +8,12 @@ from typing import Any, Protocol
 from zlib import crc32
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from polling_api.hub.notice import Notice
 from polling_api.hub.transport import Listener, tell
+from polling_api.resilience.redis_pool import redis_pool
 
 # Fixed channels, all subscribed at start: no command for a job that somebody begins to watch, and with sharded
 # pub/sub (Redis 7) or a cluster the load still spreads.
@@ -50,23 +48,13 @@ class RedisTransport:
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        timeout: seconds for one command; redis-py's own retries are off, since they turn 0.25 s into 25.
+        timeout: seconds for one command.
         keeping: what is published is kept as well, in the same round trip; whether that succeeds changes nothing else.
     """
 
     def __init__(self, url: str, *, timeout: float, keeping: Keeping | None = None) -> None:
         # Four connections: publishing is one pipeline at a time, health checks and a spare beside it.
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            max_connections=4,
-            timeout=timeout,
-            # By it redis-py would send within `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
-            # comes as it ends: a part that is told to stop would go on. Each call here has a timeout for the whole.
-            socket_timeout=None,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        pool = redis_pool(url, most=4, timeout=timeout)
         self._redis = Redis(connection_pool=pool)
         self._timeout = timeout
         self._keeping = keeping

@@ -1,6 +1,6 @@
 """Logging, set up once for each process.
 
-Lines carry what `structlog.contextvars` holds, the correlation id above all. They go to standard error.
+Lines carry the ids of the request that they are about. They go to standard error.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict, Processor
 
+from polling_api.logs.correlating import with_ids
 from polling_api.logs.masking import mask_secrets
 
 # Libraries that log through the standard library: their own handlers would write each line twice, unmasked.
@@ -69,7 +70,7 @@ def _without_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def _shared() -> list[Processor]:
     return [
-        structlog.contextvars.merge_contextvars,
+        with_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import MsgspecError, msgpack
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from polling_api.ratelimit.exchange import PREFIX, Notice, Offer, Others, Page, Reply
 from polling_api.ratelimit.swap import SWAP
+from polling_api.resilience.redis_pool import redis_pool
 
 BORN = f"{PREFIX}:born"
 PROCESSES = f"{PREFIX}:processes"
@@ -39,19 +37,12 @@ class RedisExchange:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         process: a name for this process that no other has, nor had before; who only reads the board has none.
-        timeout: seconds for one answer; redis-py's own retries are off, since they turn 0.25 s into 25.
+        timeout: seconds for one answer.
     """
 
     def __init__(self, url: str, process: str = "", *, timeout: float) -> None:
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            max_connections=2,  # the call, and a spare while a broken one is closed
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        # The call, and a spare while a broken one is closed.
+        pool = redis_pool(url, most=2, timeout=timeout)
         self._redis = Redis(connection_pool=pool)
         self._process = process
         self._timeout = timeout

@@ -86,19 +86,19 @@ async def test_a_job_of_anothers_is_answered_like_one_that_is_missing(
     operations: Sequence[Operation], callers: dict[str, httpx.AsyncClient], their_job: Job
 ) -> None:
     differing: list[str] = []
-    told: set[tuple[str, int]] = set()
+    told: set[tuple[str, bool]] = set()
     for operation in (one for one in operations if one.kind == "job_id"):
         for who, asking in callers.items():
             if operation.simple is (asking.auth is None):
                 missing_id = new_job_id()
                 foreign = like(await asked(asking, operation, their_job["id"]), their_job["id"])
                 missing = like(await asked(asking, operation, missing_id), missing_id)
-                told.add((who, missing[0]))
+                told.add((who, missing[0] == operation.denies_with))
                 if foreign != missing:
                     differing.append(f"{operation}, asked by {who}: {foreign} is not {missing}")
 
     assert differing == []
-    assert told == {(who, 404) for who in callers}
+    assert told == {(who, True) for who in callers}
 
 
 async def test_a_public_job_is_answered_to_a_client_like_one_that_is_missing(

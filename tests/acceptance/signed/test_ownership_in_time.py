@@ -67,7 +67,7 @@ class Asker:
         await self._connection.send(request)
         answer = await self._connection.answer(head=operation.method == "HEAD")
         took = time.perf_counter() - began
-        assert answer.status == 404, f"{operation}: {answer}"
+        assert answer.status == operation.denies_with, f"{operation}: {answer}"
         return took
 
     def _encoded(self, operation: Operation, job_id: str) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -96,19 +96,28 @@ async def test_a_job_that_runs_says_when_asking_again_is_worth_it(
     assert job.poll_after == 7
 
 
+class WaitedFor(asyncio.Event):
+    """An event that says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.waited_for.set()
+        return await super().wait()
+
+
 async def test_a_new_job_does_not_wait_for_the_monitors_clock(
     submit: Submit, monitoring: Monitoring, news: Any, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_monitor, "LONGEST_REST", 100.0)
-    wake, resting = asyncio.Event(), asyncio.Event()
+    wake = WaitedFor()
     await submit("in_progress 60s, succeeded")
     await sql("UPDATE jobs SET due_at = now() + interval '100 s'")
 
-    async def at(_point: str) -> None:
-        resting.set()
-
-    async with monitoring(wake=wake, at=at):
-        await resting.wait()
+    async with monitoring(wake=wake):
+        await wake.waited_for.wait()
         began = asyncio.get_running_loop().time()
         job_id = await submit(QUICK)
         wake.set()

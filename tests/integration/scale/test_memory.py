@@ -8,10 +8,10 @@ from running.service import Service
 
 JOBS = 50
 WARMED_UP, STREAMS = 200, 2_000
-MOST_EACH = 16.0  # KiB
+MOST_EACH = 12.0  # KiB; plain ASGI on the same server takes 10.3
 
 
-async def test_an_idle_stream_costs_a_process_no_more_than_16_kib(unmonitored: Service, engine: AsyncEngine) -> None:
+async def test_an_idle_stream_costs_a_process_no_more_than_12_kib(unmonitored: Service, engine: AsyncEngine) -> None:
     jobs, worker = await Mover(engine).store(JOBS), unmonitored.workers[0]
     async with idle_streams(unmonitored.url, spread(jobs, "/events", WARMED_UP)):  # what is made once is made now
         await until_held(unmonitored.url, "stream", WARMED_UP)

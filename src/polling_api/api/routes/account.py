@@ -14,6 +14,7 @@ from polling_api.api.account_shapes import (
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.limits import RouteLimiter
+from polling_api.api.parameters import Fields, Limit
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
@@ -32,7 +33,6 @@ ACCESS_TOKENS = "/api/v1/access-tokens"
 
 KeyId = Annotated[str, Path(description="The key's id: `key_` and 32 hexadecimal digits.")]
 PageCursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
 
 class AccountEndpoints(NamedTuple):
@@ -154,9 +154,7 @@ def add_jobs(router: APIRouter, endpoint: ListEndpoint, limiter: RouteLimiter) -
         created_after: Annotated[
             str | None, Query(description="Only those made after this moment (RFC 3339).", examples=[EXAMPLE_MOMENT])
         ] = None,
-        fields: Annotated[  # noqa: ARG001 - read by the endpoint
-            str | None, Query(description="Only these members of each, as `id,progress.completed`.")
-        ] = None,
+        fields: Fields = None,  # noqa: ARG001 - read by the endpoint
         cursor: PageCursor = None,
         limit: Limit = 100,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of the page you have seen.")] = None,  # noqa: ARG001 - read by the endpoint

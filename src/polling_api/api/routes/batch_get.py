@@ -11,6 +11,7 @@ from polling_api.api.admission import admission_of
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.batch_shapes import BatchGetDocument
 from polling_api.api.bodies import read_body
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.conditional import parse_condition
 from polling_api.api.guard import note_missed
 from polling_api.api.held import Holding, send_whole
@@ -90,7 +91,7 @@ class BatchGetEndpoint:
             if not granted or not wanted.begin():
                 await send_whole(_listed(wanted, 0), send)
                 return
-            scope["polling.transport"] = "wait"
+            scope[TRANSPORT] = "wait"
             with self._holding.holds(held, "wait", scope[PARTY]):
                 held.begin(granted)
                 self._holding.catch_up(held)

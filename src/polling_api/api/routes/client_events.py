@@ -1,7 +1,5 @@
 """`GET` of the events of all of a client's jobs on one stream, which resumes on any node by a signed cursor. Hot."""
 
-from functools import partial
-
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission
@@ -48,8 +46,9 @@ class ClientEventsEndpoint:
         feed = self._feeds.follow(client_id, stream)
         try:
             joint = await self._feeds.joint(feed)
-            begin = partial(stream.begin, feed, joint, believed(place, joint.place.since))
-            await self._streams.hold(stream, begin, admission, scope.get(PARTY), receive)
+            with self._streams.held(stream, admission, scope.get(PARTY)):
+                stream.begin(feed, joint, believed(place, joint.place.since))
+                await self._streams.until_gone(stream, receive)
         finally:
             stream.end()
             self._feeds.unfollow(feed, stream)

@@ -1,11 +1,10 @@
 """`GET` of a job's events: Server-Sent Events with replay. Hot: a held stream costs one small object."""
 
 import re
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from polling_api.api.admission import Admission, Door, admitted
+from polling_api.api.admission import Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.event_stream import HEADERS
 from polling_api.api.forms import asked_form
@@ -18,7 +17,7 @@ from polling_api.api.requests import last_event_id, query
 from polling_api.api.streaming import EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.ratelimit import STREAM
-from polling_api.representation import Form
+from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
@@ -48,7 +47,6 @@ class EventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, STREAM)
@@ -58,34 +56,39 @@ class EventsEndpoint:
         followed = await self._ownership.follow_all(admission.caller, [job_id], Needed.EVENTS, stream)
         if not followed:
             raise no_such_job()
+        topic = followed[job_id]
         try:
-            await self._stream(stream, followed[job_id], seen, admission, scope, receive, send)
+            seen = await self._believed(seen, topic)
+            answer = _answer_at_once(topic.snapshot, seen, scope)
+            if answer is not None:
+                await send_whole(answer, send)
+                return
+            with self._streams.held(stream, admission, scope.get(PARTY)):
+                stream.begin(topic, seen)
+                await self._streams.until_gone(stream, receive)
         finally:
             stream.end()
             self._ownership.unfollow_all(followed, stream)
 
-    async def _stream(
-        self,
-        stream: EventStream,
-        topic: Topic,
-        seen: int | None,
-        admission: Admission,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        # A reader who has seen more than this node knows is not from the future before the primary says so.
+    async def _believed(self, seen: int | None, topic: Topic) -> int | None:
+        """The version that a reader has seen; None where there never was such a one.
+
+        A reader who has seen more than this node knows is not from the future before the primary says so.
+
+        Raises:
+            NotFound: the job was deleted meanwhile.
+        """
         snapshot = await self._watch.at_least(topic.job_id, seen or 0)
         if snapshot is None:
             raise no_such_job()
-        if seen is not None and seen > snapshot.job.version:
-            seen = None
-        if snapshot.job.terminal and seen == snapshot.job.version:
-            await send_whole(SEEN_THE_END, send)
-        elif scope["method"] == "HEAD":
-            await send_whole(Answer(200, HEADERS), send)
-        else:
-            await self._streams.hold(stream, partial(stream.begin, topic, seen), admission, scope.get(PARTY), receive)
+        return None if seen is not None and seen > snapshot.job.version else seen
+
+
+def _answer_at_once(snapshot: Snapshot | None, seen: int | None, scope: Scope) -> Answer | None:
+    """The answer to who has seen the job's end, or asks for the head alone; None where a stream is the answer."""
+    if snapshot is not None and snapshot.job.terminal and seen == snapshot.job.version:
+        return SEEN_THE_END
+    return Answer(200, HEADERS) if scope["method"] == "HEAD" else None
 
 
 def _version(seen: str) -> int | None:

@@ -1,11 +1,11 @@
 """The addresses of a set of endpoints over jobs, and what the OpenAPI document says of each."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
-from polling_api.api import documents
+from polling_api.api import documents, hot_signatures
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
@@ -13,7 +13,7 @@ from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
-from polling_api.api.preferences import Until
+from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, Wait
 from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -24,8 +24,6 @@ from polling_api.api.routes.results import Asked, ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
 from polling_api.api.shapes import (
-    EXAMPLE_ID,
-    IDS_PATTERN,
     HistoryDocument,
     JobDocument,
     JobId,
@@ -35,40 +33,6 @@ from polling_api.api.shapes import (
 from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
-
-Wait = Annotated[
-    int | None,
-    Query(ge=0, description="Seconds to wait for a change, cut to 30. It wins over `Prefer: wait=N`."),
-]
-Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", examples=["wait=30"])]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        description="Sending the same again within 24 h gives the same job. 22 to 255 characters; a UUID will do.",
-        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
-        json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
-    ),
-]
-AccessToken = Annotated[
-    str | None,
-    Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
-]
-Refusals = Annotated[
-    Literal["stream"] | None,
-    Query(
-        description="`stream`: a `429` or `503` comes as a `200` stream of one `event: problem`, with a `retry:`. A "
-        "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`."
-    ),
-]
-Fields = Annotated[
-    str | None,
-    Query(
-        description="Only these members, divided by commas, as `status,progress.completed`.",
-        examples=["status,progress.completed"],
-    ),
-]
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
-PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
 
 
 class JobsEndpoints(NamedTuple):
@@ -83,72 +47,6 @@ class JobsEndpoints(NamedTuple):
     results: ResultsEndpoint
     cancel: CancelEndpoint
     delete: DeleteEndpoint
-
-
-async def _status_documentation(
-    job_id: JobId,
-    fields: Fields = None,
-    wait: Wait = None,
-    until: Annotated[Until, Query(description="What ends the wait.")] = Until.CHANGE,
-    prefer: Prefer = None,
-    if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have seen.")] = None,
-    if_modified_since: Annotated[str | None, Header(description="Its `Last-Modified`; `If-None-Match` wins.")] = None,
-) -> None:
-    """The job's present state: `200`, or `304` if you have seen it.
-
-    With a wait it is a long poll: answered as soon as the job differs from your `ETag` (without one: at its next
-    change), or when the time is over. A finished job never makes you wait. Keep the `ETag`, send it back, and ask
-    again after `X-Poll-Interval` seconds.
-    """
-
-
-async def _events_documentation(
-    job_id: JobId,
-    fields: Fields = None,
-    access_token: AccessToken = None,
-    refusals: Refusals = None,
-    last_event_id: Annotated[
-        str | None, Query(description="The version you have seen, where the header cannot be set.")
-    ] = None,
-    last_event_id_header: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="The version you have seen; EventSource sends it.")
-    ] = None,
-) -> None:
-    """The job's versions as Server-Sent Events, until its end.
-
-    The first event is the present state. After a reconnect with `Last-Event-ID` every status since then comes in
-    order, none twice; progress in between may be skipped. A comment comes every 15 s.
-    """
-
-
-async def _many_events_documentation(
-    ids: Annotated[
-        str | None,
-        Query(
-            description="1 to 100 ids, divided by commas. Without it a client gets all its jobs, and whoever has a "
-            "token those that it names.",
-            examples=[EXAMPLE_ID],
-            json_schema_extra={"pattern": IDS_PATTERN},
-        ),
-    ] = None,
-    fields: Fields = None,
-    access_token: AccessToken = None,
-    refusals: Refusals = None,
-    last_event_id: Annotated[
-        str | None, Query(description="The id of the last event you have seen, where the header cannot be set.")
-    ] = None,
-    last_event_id_header: Annotated[
-        str | None,
-        Header(alias="Last-Event-ID", description="The id of the last event you have seen; EventSource sends it."),
-    ] = None,
-) -> None:
-    """The versions of many jobs as Server-Sent Events, until all have ended.
-
-    First comes each job's present state. The id of an event is a cursor: after a reconnect with it, to any node and for
-    the same jobs, every status since then comes in order, none twice. A job that is not there, or is deleted meanwhile,
-    is told by an `event: problem`. The stream of all of a client's jobs has no end: it begins with those that have not
-    ended, and goes on with those that are submitted later.
-    """
 
 
 def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteLimiter) -> APIRouter:
@@ -196,7 +94,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     hot = behind(door, HotRoute)
     router.add_api_route(
         "/events",
-        HotEndpoint(endpoints.many_events, _many_events_documentation, EVENT_STREAM),
+        HotEndpoint(endpoints.many_events, hot_signatures.many_events, EVENT_STREAM, "stream"),
         methods=READ,
         name="follow_jobs",
         responses=documents.MANY_EVENTS,
@@ -206,7 +104,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
     router.add_api_route(
         ONE_JOB,
-        HotEndpoint(endpoints.status, _status_documentation),
+        HotEndpoint(endpoints.status, hot_signatures.status),
         methods=READ,
         name="read_job",
         response_model=JobDocument | PartialJobDocument,
@@ -216,7 +114,7 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
     router.add_api_route(
         f"{ONE_JOB}/events",
-        HotEndpoint(endpoints.events, _events_documentation, EVENT_STREAM),
+        HotEndpoint(endpoints.events, hot_signatures.events, EVENT_STREAM, "stream"),
         methods=READ,
         name="follow_job",
         responses=documents.EVENTS,

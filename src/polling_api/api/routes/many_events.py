@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -64,7 +63,6 @@ class ManyEventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "stream"
         admission = await admitted(self._door, scope, receive)
         self._guard.count(scope, None, STREAM)
         caller = admission.caller
@@ -112,7 +110,9 @@ class ManyEventsEndpoint:
         elif scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), send)
         else:
-            await self._streams.hold(stream, partial(stream.begin, topics, known), admission, scope.get(PARTY), receive)
+            with self._streams.held(stream, admission, scope.get(PARTY)):
+                stream.begin(topics, known)
+                await self._streams.until_gone(stream, receive)
 
     async def _ask_primary_of_later(self, topics: Mapping[str, Topic], seen: Mapping[str, int]) -> None:
         """A reader who has seen more than this node knows is not wrong before the primary says so."""

@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 from polling_api.api import answers
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
@@ -18,7 +19,7 @@ from polling_api.api.problems import problem
 from polling_api.api.requests import header, query
 from polling_api.api.waiting import HeldAnswer, version_seen
 from polling_api.domain.caller import Scope as Needed
-from polling_api.errors import PollingError, Unavailable
+from polling_api.errors import Unavailable
 from polling_api.ratelimit import POLL, WAIT
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch
@@ -57,13 +58,6 @@ class StatusEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        scope["polling.transport"] = "poll"
-        try:
-            await self._serve(scope, receive, send)
-        except PollingError as error:
-            await send_whole(problem(error, scope), send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         admission = await admitted(self._door, scope, receive)
         parameters = query(scope)
         asked = queried_wait(parameters.get("wait", []))
@@ -108,7 +102,7 @@ class StatusEndpoint:
         if granted == 0 or reached(snapshot.job):
             await send_whole(self._answer(snapshot, condition, form, granted), send)
             return
-        scope["polling.transport"] = "wait"
+        scope[TRANSPORT] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
             if (refusal := admission.lapsed()) is not None:

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
-from polling_api.api.guard import ADDRESS
+from polling_api.api.auditing import address_of
+from polling_api.api.checked import TRANSPORT
 from polling_api.api.held import Holding, send_whole
 from polling_api.api.idempotency import SHORTEST_OF_ANYBODY, Fingerprint, idempotency_key
 from polling_api.api.limits import PARTY
@@ -113,7 +114,7 @@ class SubmitEndpoint:
         ):
             once = key and Once(client_id or "", key, fingerprint.value(), self._keys_keep)
             requests = (NewRequest(*one) for one in draft.requests())
-            new = self._new_job(draft, client_id, request.scope[ADDRESS])
+            new = self._new_job(draft, client_id, address_of(request.scope))
             async with self._turn_of(new):
                 asked_at = monotonic()
                 created = await self._create(new, requests, once=once or None)
@@ -127,7 +128,7 @@ class SubmitEndpoint:
         if not wait or self._holding.draining:
             await send_whole(self._answer(created, Snapshot(job), wait and 0), send)
             return
-        scope["polling.transport"] = "wait"
+        scope[TRANSPORT] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
             # Whose key has ended meanwhile is told what was stored while it was good, and no more of the job: who is

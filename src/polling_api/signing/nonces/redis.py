@@ -4,12 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
+from polling_api.resilience.redis_pool import redis_pool
 from polling_api.signing.nonces.protocol import KEPT
 
 TIMEOUT = 0.02  # seconds for a whole call: it is the one that a signed request has to wait for
@@ -29,20 +26,11 @@ class RedisNonceStore:
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        timeout: seconds for one call, whatever of it takes long: its turn, connecting, the answer. redis-py's own
-            retries are off, since they turn 0.25 s into 25.
+        timeout: seconds for one call, whatever of it takes long: its turn, connecting, the answer.
     """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            max_connections=1,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        self._pool = redis_pool(url, most=1, timeout=timeout)
         self._timeout = timeout
         self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None

@@ -1,0 +1,44 @@
+"""Parameters that several calls have, as the OpenAPI document tells them, and as ordinary routes are held to them."""
+
+from typing import Annotated
+
+from fastapi import Header, Query
+
+from polling_api.api.shapes import FIELDS_PATTERN
+
+Wait = Annotated[
+    int | None,
+    Query(ge=0, description="Seconds to wait for a change, cut to 30. It wins over `Prefer: wait=N`."),
+]
+Prefer = Annotated[str | None, Header(description="`wait=N` (RFC 7240).", examples=["wait=30"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="Sending the same again within 24 h gives the same job. 22 to 255 characters; a UUID will do.",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        json_schema_extra={"pattern": "^[!#-~][ -~]{20,253}[!-~]$"},
+    ),
+]
+AccessToken = Annotated[
+    str | None,
+    Query(description="An access token, for browsers' EventSource, which cannot send `Authorization`. Here alone."),
+]
+Refusals = Annotated[
+    str | None,
+    Query(
+        description="`stream`: a `429` or `503` comes as a `200` stream of one `event: problem`, with a `retry:`. A "
+        "browser's EventSource would give up at any other status; it still does at `401`, `403` and `404`. Any other "
+        "value is ignored.",
+        examples=["stream"],
+    ),
+]
+Fields = Annotated[
+    str | None,
+    Query(
+        description="Only these members, divided by commas, as `status,progress.completed`.",
+        examples=["status,progress.completed"],
+        json_schema_extra={"pattern": FIELDS_PATTERN},
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
