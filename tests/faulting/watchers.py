@@ -1,0 +1,181 @@
+"""Those who watch jobs while something fails, and never give up: they poll, wait and stream, now here and now there."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import cycle, islice
+from random import random
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+
+from faulting.verdict import SLOW, Answer, Sight, Transport, Watched
+from running.events import Event, EventParser
+from running.jobs import SET, batch
+
+POLL_EVERY = 0.2  # seconds
+SUBMIT_EVERY = 0.5  # seconds
+RETURN_WITHIN = 0.5  # seconds, spread: sooner than any browser, so that a fault is met more often
+WAIT = 5  # seconds
+GIVE_UP = 90.0  # seconds after which a job's end will not come any more
+
+
+class Watchers:
+    """Whoever watches, and what they have seen.
+
+    Args:
+        client: for polls, waits and submits.
+        urls: of the workers; each call goes to the next of them.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, urls: Sequence[str]) -> None:
+        self.watched: list[Watched] = []
+        self.accepted: list[str] = []
+        self._client = client
+        self._urls = urls
+        self._tasks: list[asyncio.Task[None]] = []
+        self._submitting: asyncio.Task[None] | None = None
+
+    def poll(self, job_id: str) -> None:
+        """Watch a job by conditional polls."""
+        self._watch(job_id, Transport.POLL, self._poll)
+
+    def wait(self, job_id: str) -> None:
+        """Watch a job by long polls."""
+        self._watch(job_id, Transport.WAIT, self._wait)
+
+    def stream(self, job_id: str, times: int = 1) -> None:
+        """Watch a job by so many streams."""
+        for _ in range(times):
+            self._watch(job_id, Transport.STREAM, self._stream)
+
+    def submit(self) -> None:
+        """Submit job after job from now on, each until it is accepted."""
+        self._submitting = asyncio.create_task(self._submit_on())
+
+    async def streaming(self) -> None:
+        """Wait until every stream has had its first event."""
+        async with asyncio.timeout(GIVE_UP):
+            while not all(watched.sights for watched in self.watched if watched.transport is Transport.STREAM):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def finish(self) -> None:
+        """Wait until all have seen their job's end, or will not any more; what was submitted is watched too."""
+        if self._submitting is not None:
+            self._submitting.cancel()
+            await asyncio.gather(self._submitting, return_exceptions=True)
+        for job_id in self.accepted:
+            self.wait(job_id)
+        _, late = await asyncio.wait(self._tasks, timeout=GIVE_UP)
+        for task in late:
+            task.cancel()
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+
+    def _watch(self, job_id: str, transport: Transport, how: Callable[[Watched, list[str]], Awaitable[None]]) -> None:
+        watched = Watched(job_id, transport)
+        # Each begins with another worker.
+        urls = list(islice(cycle(self._urls), len(self.watched), len(self.watched) + len(self._urls)))
+        self.watched.append(watched)
+        self._tasks.append(asyncio.ensure_future(how(watched, urls)))
+
+    async def _poll(self, watched: Watched, urls: list[str]) -> None:
+        seen: dict[str, str] = {}
+        for url in cycle(urls):
+            if watched.ended:
+                return
+            await self._ask(watched, url, seen, {})
+            await asyncio.sleep(POLL_EVERY)
+
+    async def _wait(self, watched: Watched, urls: list[str]) -> None:
+        seen: dict[str, str] = {}
+        for url in cycle(urls):
+            if watched.ended:
+                return
+            if not await self._ask(watched, url, seen, {"wait": str(WAIT)}):
+                await asyncio.sleep(RETURN_WITHIN * random())  # noqa: S311 - nothing secret
+
+    async def _ask(self, watched: Watched, url: str, seen: dict[str, str], query: dict[str, str]) -> bool:
+        """One poll or wait; answers whether it showed a state. `seen` holds the validator."""
+        asked, began = time.time(), time.monotonic()
+        answer: httpx.Response | None = None
+        with suppress(httpx.TransportError):
+            answer = await self._client.get(f"{url}{SET}/{watched.job_id}", params=query, headers=seen, timeout=SLOW)
+        took = time.monotonic() - began
+        version = 0
+        if answer is not None and answer.status_code in {200, 304}:
+            seen["If-None-Match"] = answer.headers["etag"]
+            version = self._note(watched, answer)
+        if watched.transport is Transport.POLL:
+            marked = answer is not None and "age" in answer.headers
+            watched.answers.append(Answer(asked, took, version, marked))
+        return version > 0
+
+    @staticmethod
+    def _note(watched: Watched, answer: httpx.Response) -> int:
+        if answer.status_code == 304:
+            return watched.last
+        job = answer.json()
+        watched.sights.append(Sight(time.time(), job["version"], job["status"]))
+        return job["version"]
+
+    async def _stream(self, watched: Watched, urls: list[str]) -> None:
+        for url in cycle(urls):
+            with suppress(OSError, EOFError, TimeoutError, asyncio.IncompleteReadError):
+                async with _events(url, f"{SET}/{watched.job_id}/events", watched.last) as events:
+                    async for event in events:
+                        if event.event == "job":
+                            watched.sights.append(Sight(time.time(), event.version, event.job["status"]))
+            if watched.ended:
+                return
+            await asyncio.sleep(RETURN_WITHIN * random())  # noqa: S311 - nothing secret
+
+    async def _submit_on(self) -> None:
+        for url in cycle(self._urls):
+            await self._submit(url)
+            await asyncio.sleep(SUBMIT_EVERY)
+
+    async def _submit(self, url: str) -> None:
+        """One job, sent again with its key until it is accepted."""
+        key = {"Idempotency-Key": f'"{uuid4()}"'}
+        while True:
+            with suppress(httpx.TransportError):
+                body = batch(script="in_progress 0.5s, succeeded")
+                answer = await self._client.post(f"{url}{SET}", json=body, headers=key, timeout=SLOW)
+                if answer.status_code == 202:
+                    self.accepted.append(answer.json()["id"])
+                    return
+                assert answer.status_code in {409, 503}, answer.text
+            await asyncio.sleep(SUBMIT_EVERY)
+
+
+@asynccontextmanager
+async def _events(url: str, path: str, last: int) -> AsyncIterator[AsyncIterator[Event]]:
+    """A stream over a socket of its own, resumed after the version `last`: thousands are cheap so."""
+    address = urlsplit(url)
+    resumed = f"Last-Event-ID: {last}\r\n" if last else ""
+    async with asyncio.timeout(SLOW):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{resumed}\r\n".encode())
+        async with asyncio.timeout(SLOW):
+            head = await reader.readuntil(b"\r\n\r\n")
+        if not re.match(rb"HTTP/1.1 200 ", head):
+            raise EOFError
+        yield _parsed(reader)
+    finally:
+        writer.close()
+
+
+async def _parsed(reader: asyncio.StreamReader) -> AsyncIterator[Event]:
+    """Events out of chunks (RFC 9112, section 7.1)."""
+    parser = EventParser()
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        chunk = await reader.readexactly(size + 2)
+        for item in parser.feed(chunk[:-2]):
+            if isinstance(item, Event):
+                yield item
