@@ -244,15 +244,19 @@ async def nothing() -> AsyncGenerator[None]:
 async def again_and_again(act: Callable[[], Awaitable[None]], *, every: float) -> AsyncGenerator[None]:
     """Do something so often for as long as the block runs."""
 
-    async def go_on() -> None:
-        while True:
-            await act()
-            await asyncio.sleep(every)
+    over = asyncio.Event()
 
-    going_on = asyncio.create_task(go_on())
-    yield
-    going_on.cancel()
-    with suppress(asyncio.CancelledError):
+    async def go_on() -> None:
+        while not over.is_set():
+            await act()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), every)
+
+    going_on = asyncio.create_task(go_on())  # not cancelled: redis-py swallows that on Python 3.11
+    try:
+        yield
+    finally:
+        over.set()
         await going_on
 
 
@@ -289,5 +293,3 @@ def kill(server: Server) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(processes, timeout=10)
-
-

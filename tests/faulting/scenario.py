@@ -51,7 +51,7 @@ async def carry_out(fault: Fault, stand: Stand, seconds: float, crowd: int) -> O
 
 def _script(share: float, seconds: float) -> str:
     """A course whose changes fall before, into and after a fault of so many seconds."""
-    step = seconds / 4 * (0.5 + share)
+    step = round(seconds / 4 * (0.5 + share), 2)
     return f"queued {step}s, in_progress {step}s @20%, in_progress {step}s @60%, finalizing {step}s, succeeded"
 
 
@@ -62,7 +62,7 @@ async def _submit(stand: Stand, script: str) -> str:
 
 
 async def _until_well(stand: Stand) -> None:
-    """Nothing is away, a job is accepted at every worker, and read there with no mark."""
+    """Nothing is away, and a job that is submitted at any worker is read there with no mark, and soon succeeds."""
     async with asyncio.timeout(WELL_WITHIN):
         while not await stand.well():  # noqa: ASYNC110 - other processes
             await asyncio.sleep(0.1)
@@ -75,5 +75,6 @@ async def _served(stand: Stand, url: str) -> bool:
     submitted = await stand.client.post(f"{url}{SET}", json=batch(script="succeeded"))
     if submitted.status_code != 202:
         return False
-    read = await stand.client.get(f"{url}{submitted.json()['links']['self']}")
-    return read.status_code == 200 and "age" not in read.headers
+    path = f"{url}{submitted.json()['links']['self']}"
+    read = await stand.client.get(path, params={"wait": "30", "until": "terminal"}, timeout=40)
+    return read.status_code == 200 and "age" not in read.headers and read.json()["status"] == "succeeded"

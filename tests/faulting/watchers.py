@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle, islice
 from random import random
@@ -102,9 +102,7 @@ class Watchers:
     async def _ask(self, watched: Watched, url: str, seen: dict[str, str], query: dict[str, str]) -> bool:
         """One poll or wait; answers whether it showed a state. `seen` holds the validator."""
         asked, began = time.time(), time.monotonic()
-        answer: httpx.Response | None = None
-        with suppress(httpx.TransportError):
-            answer = await self._client.get(f"{url}{SET}/{watched.job_id}", params=query, headers=seen, timeout=SLOW)
+        answer = await self._first_answer(url, f"{SET}/{watched.job_id}", seen, query)
         took = time.monotonic() - began
         version = 0
         if answer is not None and answer.status_code in {200, 304}:
@@ -114,6 +112,19 @@ class Watchers:
             marked = answer is not None and "age" in answer.headers
             watched.answers.append(Answer(asked, took, version, marked))
         return version > 0
+
+    async def _first_answer(
+        self, first: str, path: str, headers: dict[str, str], query: dict[str, str]
+    ) -> httpx.Response | None:
+        """Ask a worker, or the next where nobody listens, as a balancer does; None where an answer was cut or late."""
+        at = self._urls.index(first)
+        for url in [*self._urls[at:], *self._urls[:at]]:
+            with suppress(httpx.ConnectError):
+                try:
+                    return await self._client.get(f"{url}{path}", params=query, headers=headers, timeout=SLOW)
+                except (httpx.TimeoutException, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                    return None
+        return None
 
     @staticmethod
     def _note(watched: Watched, answer: httpx.Response) -> int:
@@ -154,7 +165,7 @@ class Watchers:
 
 
 @asynccontextmanager
-async def _events(url: str, path: str, last: int) -> AsyncIterator[AsyncIterator[Event]]:
+async def _events(url: str, path: str, last: int) -> AsyncGenerator[AsyncIterator[Event]]:
     """A stream over a socket of its own, resumed after the version `last`: thousands are cheap so."""
     address = urlsplit(url)
     resumed = f"Last-Event-ID: {last}\r\n" if last else ""

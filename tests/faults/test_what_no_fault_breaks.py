@@ -18,6 +18,7 @@ from in_process.carriers import RedisCarrier
 from polling_api.embedded import Server, start_postgres
 from polling_api.server import raise_descriptor_limit
 from polling_api.store import migrate
+from running.cluster import Cluster
 
 WHOLE = os.environ.get("FAULTS") == "whole"
 SECONDS = float(os.environ.get("FAULT_SECONDS", "10" if WHOLE else "3"))
@@ -29,10 +30,11 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def postgres_of_faults(servers_folder: Path) -> Iterator[Server]:
+def postgres_of_faults(cluster: Cluster, servers_folder: Path) -> Iterator[Server]:
     """It keeps what it has committed when it is killed."""
+    cluster.copy_to(servers_folder / "faults")
     server = start_postgres(servers_folder / "faults", max_connections=ROOM)
-    migrate.upgrade(server.url)
+    migrate.upgrade(server.url)  # where no copy could be made
     yield server
     server.stop()
 
@@ -59,9 +61,7 @@ def outcomes() -> Iterator[dict[str, Outcome]]:
 @pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS if WHOLE or fault.bounded], ids=lambda fault: fault.name.replace(" ", "-")
 )
-async def test_nothing_that_was_promised_is_broken(
-    fault: Fault, stand: Stand, outcomes: dict[str, Outcome]
-) -> None:
+async def test_nothing_that_was_promised_is_broken(fault: Fault, stand: Stand, outcomes: dict[str, Outcome]) -> None:
     outcome = await carry_out(fault, stand, SECONDS, CROWD)
     outcomes[fault.name.format(CROWD)] = outcome
 
