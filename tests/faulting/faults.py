@@ -223,7 +223,7 @@ FAULTS = (
     Fault("provider down", provider_down),
     Fault("provider slow (4 s)", provider_slow),
     Fault("provider answers 429", provider_limiting),
-    Fault("provider lies", provider_lying, bounded=True),
+    Fault("provider lies", provider_lying),
     Fault("a worker killed", worker_killed),
     Fault("a worker paused", worker_paused),
     Fault("the monitor killed", monitor_killed),

@@ -10,15 +10,17 @@ from faulting.verdict import Outcome
 
 BEGIN, END = "<!-- make faults: begin -->", "<!-- make faults: end -->"
 
-_HEAD = (
-    "| fault | back | missed | undelivered | doubled | lost | stale | news | errors | p99 | lag | recovered |\n"
-    "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
+_COLUMNS = (
+    "fault",
+    *("back", "missed", "undelivered", "doubled", "lost"),
+    *("stale", "news", "errors", "marked", "p99", "lag", "recovered"),
 )
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
     """A line for each fault, in the order in which they were done."""
-    return "\n".join([_HEAD, *(_line(name, outcome) for name, outcome in outcomes.items())])
+    head, rule = f"| {' | '.join(_COLUMNS)} |", f"| --- |{' --: |' * (len(_COLUMNS) - 1)}"
+    return "\n".join([head, rule, *(_line(name, outcome) for name, outcome in outcomes.items())])
 
 
 def write_between_marks(path: Path, outcomes: Mapping[str, Outcome], seconds: float) -> None:
@@ -47,6 +49,7 @@ def _line(name: str, outcome: Outcome) -> str:
         f"{outcome.stale:.1f} s",
         f"{outcome.news:.1f} s",
         f"{outcome.errors:.1%}",
+        f"{outcome.marked:.0%}",
         f"{outcome.p99 * 1000:.0f} ms",
         f"{outcome.lag * 1000:.3g} ms",
         f"{outcome.recovered:.1f} s",

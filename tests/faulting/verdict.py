@@ -105,6 +105,7 @@ class Outcome:
         stale: the oldest state in an unmarked answer, in seconds.
         news: the longest from a commit to a stream, in seconds.
         errors: share of polls, asked during the fault, that were answered with no state.
+        marked: share of them that were answered with a state marked as old.
         p99: of the same polls' times, in seconds.
         lag: p99 of how late the workers' event loops were meanwhile, in seconds; the upper edge of its bucket.
         recovered: seconds from the fault's end until all was well again.
@@ -118,6 +119,7 @@ class Outcome:
     stale: float
     news: float
     errors: float
+    marked: float
     p99: float
     lag: float
     recovered: float
@@ -144,6 +146,7 @@ def judge(seen: Seen, truth: Truth, *, lag: float, recovered: float) -> Outcome:
         stale=max((_staleness(watched, truth.versions[watched.job_id]) for watched in seen.watched), default=0.0),
         news=max((_delay(watched, truth.versions[watched.job_id]) for watched in streams), default=0.0),
         errors=sum(answer.failed for answer in during) / max(1, len(during)),
+        marked=sum(answer.marked for answer in during) / max(1, len(during)),
         p99=percentile((answer.took for answer in during), 0.99),
         lag=lag,
         recovered=recovered,
