@@ -24,6 +24,13 @@ async def carry_out(fault: Fault, stand: Stand, seconds: float, crowd: int) -> O
         crowd: streams beside those that every fault has, if it wants them.
     """
     watchers = Watchers(stand.client, stand.service.worker_urls)
+    try:
+        return await _carried_out(fault, stand, seconds, crowd, watchers)
+    finally:
+        watchers.leave()
+
+
+async def _carried_out(fault: Fault, stand: Stand, seconds: float, crowd: int, watchers: Watchers) -> Outcome:
     ids = [await _submit(stand, _script(number / JOBS, seconds)) for number in range(JOBS)]
     for job_id in ids:
         watchers.poll(job_id)
@@ -31,7 +38,7 @@ async def carry_out(fault: Fault, stand: Stand, seconds: float, crowd: int) -> O
         watchers.stream(job_id)
     quiet = await _submit(stand, QUIET) if fault.crowd else None
     if quiet is not None:
-        watchers.stream(quiet, crowd)
+        watchers.crowd(quiet, crowd)
     await watchers.streaming()
     watchers.submit()
     before, began = await lags(stand), time.time()

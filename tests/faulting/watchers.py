@@ -20,6 +20,7 @@ POLL_EVERY = 0.2  # seconds
 SUBMIT_EVERY = 0.5  # seconds
 RETURN_WITHIN = 0.5  # seconds, spread: sooner than any browser, so that a fault is met more often
 WAIT = 5  # seconds
+OPENING = 50  # streams at once: more would only wait in the worker's backlog
 GIVE_UP = 90.0  # seconds after which a job's end will not come any more
 
 
@@ -38,6 +39,7 @@ class Watchers:
         self._urls = urls
         self._tasks: list[asyncio.Task[None]] = []
         self._submitting: asyncio.Task[None] | None = None
+        self._opening = asyncio.Semaphore(OPENING)
 
     def poll(self, job_id: str) -> None:
         """Watch a job by conditional polls."""
@@ -47,10 +49,14 @@ class Watchers:
         """Watch a job by long polls."""
         self._watch(job_id, Transport.WAIT, self._wait)
 
-    def stream(self, job_id: str, times: int = 1) -> None:
-        """Watch a job by so many streams."""
-        for _ in range(times):
-            self._watch(job_id, Transport.STREAM, self._stream)
+    def stream(self, job_id: str) -> None:
+        """Watch a job by a stream."""
+        self._watch(job_id, Transport.STREAM, self._stream)
+
+    def crowd(self, job_id: str, count: int) -> None:
+        """Watch a job by so many streams, all of the first worker."""
+        for _ in range(count):
+            self._watch(job_id, Transport.STREAM, self._stream, first=0)
 
     def submit(self) -> None:
         """Submit job after job from now on, each until it is accepted."""
@@ -76,10 +82,21 @@ class Watchers:
             if isinstance(ended, Exception):
                 raise ended
 
-    def _watch(self, job_id: str, transport: Transport, how: Callable[[Watched, list[str]], Awaitable[None]]) -> None:
+    def leave(self) -> None:
+        """Stop watching, whatever was seen."""
+        for task in [*self._tasks, *([self._submitting] if self._submitting else [])]:
+            task.cancel()
+
+    def _watch(
+        self,
+        job_id: str,
+        transport: Transport,
+        how: Callable[[Watched, list[str]], Awaitable[None]],
+        first: int | None = None,
+    ) -> None:
         watched = Watched(job_id, transport)
-        # Each begins with another worker.
-        urls = list(islice(cycle(self._urls), len(self.watched), len(self.watched) + len(self._urls)))
+        begin = len(self.watched) if first is None else first  # each with another worker, unless one is named
+        urls = list(islice(cycle(self._urls), begin, begin + len(self._urls)))
         self.watched.append(watched)
         self._tasks.append(asyncio.ensure_future(how(watched, urls)))
 
@@ -136,14 +153,19 @@ class Watchers:
 
     async def _stream(self, watched: Watched, urls: list[str]) -> None:
         for url in cycle(urls):
-            with suppress(OSError, EOFError, TimeoutError, asyncio.IncompleteReadError):
-                async with _events(url, f"{SET}/{watched.job_id}/events", watched.last) as events:
+            pause = RETURN_WITHIN
+            try:
+                async with _events(url, f"{SET}/{watched.job_id}/events", watched.last, self._opening) as events:
                     async for event in events:
                         if event.event == "job":
                             watched.sights.append(Sight(time.time(), event.version, event.job["status"]))
+            except _RefusedError as refused:
+                pause = max(pause, 2 * refused.retry_after)
+            except (OSError, EOFError, TimeoutError):
+                pass
             if watched.ended:
                 return
-            await asyncio.sleep(RETURN_WITHIN * random())  # noqa: S311 - nothing secret
+            await asyncio.sleep(pause * (1 + random()) / 2)  # noqa: S311 - nothing secret
 
     async def _submit_on(self) -> None:
         for url in cycle(self._urls):
@@ -164,22 +186,39 @@ class Watchers:
             await asyncio.sleep(SUBMIT_EVERY)
 
 
+class _RefusedError(Exception):
+    """The worker gave no stream, and said when to ask again."""
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+
+
 @asynccontextmanager
-async def _events(url: str, path: str, last: int) -> AsyncGenerator[AsyncIterator[Event]]:
+async def _events(url: str, path: str, last: int, opening: asyncio.Semaphore) -> AsyncGenerator[AsyncIterator[Event]]:
     """A stream over a socket of its own, resumed after the version `last`: thousands are cheap so."""
-    address = urlsplit(url)
-    resumed = f"Last-Event-ID: {last}\r\n" if last else ""
-    async with asyncio.timeout(SLOW):
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    async with opening, asyncio.timeout(SLOW):
+        reader, writer = await _opened(url, path, last)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{resumed}\r\n".encode())
-        async with asyncio.timeout(SLOW):
-            head = await reader.readuntil(b"\r\n\r\n")
-        if not re.match(rb"HTTP/1.1 200 ", head):
-            raise EOFError
         yield _parsed(reader)
     finally:
         writer.close()
+
+
+async def _opened(url: str, path: str, last: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    address = urlsplit(url)
+    resumed = f"Last-Event-ID: {last}\r\n" if last else ""
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{resumed}\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+    except BaseException:
+        writer.close()
+        raise
+    if not head.startswith(b"HTTP/1.1 200 "):
+        writer.close()
+        told = re.search(rb"retry-after: (\d+)", head)
+        raise _RefusedError(float(told[1]) if told else 0)
+    return reader, writer
 
 
 async def _parsed(reader: asyncio.StreamReader) -> AsyncIterator[Event]:
