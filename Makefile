@@ -42,6 +42,11 @@ serve: $(STAMP) ## the same parts without the demo, in the foreground
 test: $(STAMP) ## run all tests, two files at a time, on real servers of their own; ARGS="-n 0 -x tests/unit" picks
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: faults
+faults: $(STAMP) ## break one part after the other under a running service, and write docs/reliability.md; FAULT_SECONDS=N
+	@FAULTS=whole $(BIN)/python -m pytest -n 0 tests/faults/test_what_no_fault_breaks.py $(ARGS); status=$$?; \
+	sed -n '/make faults: begin/,/make faults: end/p' docs/reliability.md; exit $$status
+
 .PHONY: fuzz
 fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECONDS=N, FUZZ_SEED=N
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz $(ARGS)

@@ -105,8 +105,12 @@ def monitor(*, lifeline: Lifeline = False) -> None:
             "by `serve` and `run`, which bring a monitor too."
         )
     from polling_api.app.monitoring import run_monitor
+    from polling_api.app.waiting import NotThere
 
-    asyncio.run(_until_signal(run_monitor(settings)))
+    try:
+        asyncio.run(_until_signal(run_monitor(settings)))
+    except NotThere as error:
+        fail(str(error), 1)
 
 
 @app.command()

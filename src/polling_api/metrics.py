@@ -125,6 +125,12 @@ HELD = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+LOOP_LAG = Histogram(
+    "polling_loop_lag_seconds",
+    "How late the event loop came to a timer, ten times a second: all that is answered is as late.",
+    buckets=_FAST,
+    registry=REGISTRY,
+)
 COMMIT_TO_SOCKET = Histogram(
     "polling_commit_to_socket_seconds",
     "From a version's commit to its bytes at a held request's socket.",

@@ -29,7 +29,11 @@ _log = structlog.get_logger(__name__)
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends what is held open from the exit signal on; the lifespan's end would be too late, since it comes after."""
+    """Ends what is held open from the exit signal on; the lifespan's end would be too late, since it comes after.
+
+    While streams are being let go after SIGTERM, new connections are still taken: balancers have to hear from
+    `/health/ready` that nothing more should come, and until they have asked, what comes is answered.
+    """
 
     def __init__(self, config: Config, holding: Holding, drain_seconds: float) -> None:
         super().__init__(config)
@@ -37,6 +41,8 @@ class DrainingServer(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._drain: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._hurrying = False
+        self._deadline = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then keep the garbage collector away from what lives as long as the process."""
@@ -50,11 +56,28 @@ class DrainingServer(uvicorn.Server):
         seconds = SIGINT_DRAIN if sig == signal.SIGINT else self._drain_seconds
         if self._loop is not None and not self.should_exit:
             self._loop.call_soon_threadsafe(self._begin_drain, seconds)
+        self._hurrying = self._loop is None or self.should_exit or sig == signal.SIGINT
         super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop listening and end."""
+        ending = await super().on_tick(counter)
+        if not ending or self._hurrying:
+            return ending
+        if self._drain is None or not self._drain.done():
+            return False
+        # What is still being sent or received has the rest of the time.
+        left = self._deadline - asyncio.get_running_loop().time()
+        self.config.timeout_graceful_shutdown = max(1, int(left))
+        return True
 
     def _begin_drain(self, seconds: float) -> None:
         if self._drain is None:
             _log.info("draining", seconds=seconds)
+            self._deadline = asyncio.get_running_loop().time() + seconds + STOP_MARGIN
+            # Idle connections are closed, the others with the answers that are under way.
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
             self._drain = asyncio.create_task(self._holding.drain(seconds))
 
 

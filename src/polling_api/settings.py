@@ -48,6 +48,13 @@ class Settings(BaseSettings):
     drain_seconds: float = _setting(
         10, "s", "Streams end spread over this time after SIGTERM, so that their clients do not return at once.", ge=0
     )
+    start_within: float = _setting(
+        60,
+        "s",
+        "What starts waits so long for Postgres, its schema, and the processes it starts; machines that are turned on "
+        "together come up in any order.",
+        ge=0,
+    )
 
     # How requests come
     allowed_hosts: Names = _setting(

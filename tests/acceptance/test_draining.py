@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -46,4 +47,37 @@ async def test_a_node_that_is_told_to_end_lets_everyone_go_in_good_order(leaving
     assert first.version == 1
     assert rest == []
     # The process ends as the signal says.
+    assert status in {-signal.SIGTERM, 128 + signal.SIGTERM}
+
+
+async def test_until_the_last_stream_has_ended_who_comes_is_answered_and_told_to_go_elsewhere(
+    postgres_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = {"drain_seconds": "4"}
+    async with (
+        running_service(postgres_url, redis_url, folder=tmp_path, monitor=False, settings=settings) as service,
+        asking(service.url, patience=40) as client,
+        AsyncExitStack() as stack,
+    ):
+        job = await submit(client)
+        events = job["links"]["events"]
+        streams = [await stack.enter_async_context(open_events(client, events)) for _ in range(3)]
+        await until_figure(client, 3, "polling_held", transport="stream")
+
+        service.kill(signal.SIGTERM)
+        ending = [asyncio.create_task(stream.rest()) for stream in streams]
+        _, others = await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+        async with asking(service.url) as late:
+            ready = await late.get("/health/ready")
+            polled = await read(late, job)
+            waited = await late.get(
+                job["links"]["self"], headers={"If-None-Match": polled.headers["etag"], "Prefer": "wait=30"}
+            )
+            streamed = await late.get(events)
+        status = await service.workers[0].ended()
+
+    assert others
+    assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+    assert [answer.status_code for answer in (polled, waited, streamed)] == [200, 304, 503]
+    assert streamed.json()["code"] == "draining"
     assert status in {-signal.SIGTERM, 128 + signal.SIGTERM}

@@ -178,10 +178,11 @@ class Holding:
         streams = tuple(self._held["stream"])
         steps = max(1, min(len(streams), int(seconds * 20)))
         for step in range(steps):
+            if step:
+                await asyncio.sleep(seconds / steps)
             for stream in streams[step::steps]:
                 if stream in self._held["stream"]:
                     stream.drain()
-            await asyncio.sleep(seconds / steps)
 
 
 class _Counted:

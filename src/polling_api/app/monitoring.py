@@ -8,6 +8,7 @@ from polling_api import tallies
 from polling_api.app import connections, running
 from polling_api.app.circuits import Circuits, provider_circuit
 from polling_api.app.pools import monitor_pools
+from polling_api.app.waiting import until_there
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
@@ -19,11 +20,13 @@ from polling_api.store.shares import Kind
 
 
 async def run_monitor(settings: Settings) -> None:
-    """Look after jobs until cancelled; then give every lease back.
+    """Look after jobs until cancelled, as soon as the database is there; then give every lease back.
 
     Raises:
+        NotThere: the database was not there in time.
         ValueError: an address is missing.
     """
+    await until_there(settings)
     circuits = Circuits()
     pools = monitor_pools(settings, circuits)
     provider = OpenAIBatches(

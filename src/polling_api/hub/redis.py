@@ -98,14 +98,16 @@ class RedisTransport:
 
     async def listen(self, listener: Listener) -> None:
         """Tell `listener` all that comes, until cancelled."""
-        pause = RECONNECT_FIRST
+        pause, heard = RECONNECT_FIRST, True
         while True:
             try:
                 await self._session(listener)
             except (RedisError, OSError, TimeoutError) as error:
                 if self._listening:
-                    pause = RECONNECT_FIRST
+                    pause, heard = RECONNECT_FIRST, True
+                if heard:  # once, also where Redis was not there at the start
                     _log.warning("hub lost", reason=str(error) or type(error).__name__)
+                heard = False
             finally:
                 self._listening = False
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311

@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 
+from polling_api import metrics
+
 TICK = 0.1  # seconds
 TICKS = 3  # in a row that are late: one may be a collection of garbage, or a machine that was busy elsewhere
 
@@ -30,5 +32,6 @@ class LoopLag:
 
     def tick(self, late: float) -> None:
         """Note that a tick was so many seconds late."""
+        metrics.LOOP_LAG.observe(max(0.0, late))
         self._late.append(late)
         self.standing = max(0.0, min(self._late))

@@ -43,14 +43,15 @@ def answering() -> Generator[None, None, None]:
     except (OSError, TimeoutError) as error:
         raise Away("The database does not answer.", retry_after=jittered(RETRY_AFTER)) from error
     except (sqlalchemy.exc.DBAPIError, PostgresError) as error:
-        if _is_away(error):
+        if is_away(error):
             raise Away("The database cannot do this now.", retry_after=jittered(RETRY_AFTER)) from error
         if sqlstate(error) in _LOST_AGAINST_ANOTHER:
             raise Unavailable("The database cannot do this now.", retry_after=jittered(RETRY_AFTER)) from error
         raise
 
 
-def _is_away(error: sqlalchemy.exc.DBAPIError | PostgresError) -> bool:
+def is_away(error: sqlalchemy.exc.DBAPIError | PostgresError) -> bool:
+    """Whether an error says "not now" rather than "wrong"."""
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
     return sqlstate(error).startswith(_AWAY)

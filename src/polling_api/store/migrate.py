@@ -6,10 +6,14 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from asyncpg import PostgresError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from polling_api.store.availability import sqlstate
+from polling_api.store.availability import is_away, sqlstate
+from polling_api.store.engine import statements
 
 # The repository's root, in a checkout and in an editable installation; else the folder the process was
 # started in, as in the container image, which has `alembic.ini` and `alembic/` beside an ordinary
@@ -21,6 +25,10 @@ _UNKNOWN = ("42P01", "42703")  # a table, a column (PostgreSQL manual, appendix 
 
 class MigrationError(Exception):
     """The schema could not be brought up to date; the message says what the database, or the way to it, said."""
+
+
+class DatabaseAway(MigrationError):
+    """The database cannot be reached, or takes no connections; it may, later."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -35,7 +43,8 @@ def upgrade(url: str, revision: str = "head") -> None:
     Raises:
         FileNotFoundError: the migrations are not where they are looked for.
         TimeoutError: another process has been migrating for a minute.
-        MigrationError: the database cannot be reached, or refuses.
+        MigrationError: the database refuses.
+        DatabaseAway: it cannot be reached.
     """
     try:
         command.upgrade(configuration(url), revision)
@@ -43,7 +52,34 @@ def upgrade(url: str, revision: str = "head") -> None:
         raise
     except (OSError, SQLAlchemyError, PostgresError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MigrationError(f"The database cannot be reached or changed: {reason}") from error
+        away = isinstance(error, OSError) or (isinstance(error, DBAPIError | PostgresError) and is_away(error))
+        raised = DatabaseAway if away else MigrationError
+        raise raised(f"The database cannot be reached or changed: {reason}") from error
+
+
+async def lacking(engine: AsyncEngine) -> bool:
+    """Whether a database's schema is older than this release's. One that is newer is fit too: nodes go one by one.
+
+    Raises:
+        Unavailable: the database did not answer.
+    """
+    try:
+        async with statements(engine) as connection:
+            present = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except DBAPIError as error:
+        if sqlstate(error) not in _UNKNOWN:
+            raise
+        return True
+    return present is None or present in _older()
+
+
+def _older() -> set[str]:
+    """The revisions before this release's; none are known where the migrations are kept elsewhere."""
+    try:
+        scripts = ScriptDirectory.from_config(configuration(""))
+    except FileNotFoundError:
+        return set()
+    return {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head() or ""}
 
 
 @contextmanager

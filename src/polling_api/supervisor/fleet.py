@@ -15,7 +15,6 @@ from polling_api.supervisor.errors import StartError
 from polling_api.supervisor.readiness import until_ready
 from polling_api.supervisor.roles import Roles
 
-READY_WITHIN = 60.0  # seconds: the bound on a cold start
 LOOK_AT_SERVERS_EVERY = 1.0  # seconds
 
 _log = structlog.get_logger(__name__)
@@ -40,22 +39,24 @@ class Fleet:
         for child in (*self._last, *self._first):
             await child.start()
 
-    async def ready(self, host: str, port: int, name: str) -> None:
-        """Wait until the service takes requests, and replace whatever dies from then on.
+    async def ready(self, host: str, port: int, name: str, *, within: float) -> None:
+        """Wait until the service takes requests, at most `within` seconds, and replace whatever dies from then on.
 
         Raises:
             StartError: a child died first, or it takes too long.
         """
         children = (*self._last, *self._first)
         deaths = {asyncio.create_task(child.ended(), name=child.role.name) for child in children}
-        ready = asyncio.create_task(until_ready(host, port, name, within=READY_WITHIN))
+        ready = asyncio.create_task(until_ready(host, port, name, within=within))
         try:
             done, _ = await asyncio.wait({ready, *deaths}, return_when=asyncio.FIRST_COMPLETED)
             for task in done & deaths:
                 raise StartError(f"The {task.get_name()} ended while it started; its log says why.")
             await ready
         except TimeoutError as error:
-            raise StartError(f"The service was not ready after {READY_WITHIN:g} s.") from error
+            raise StartError(
+                f"The service was not ready after {within:g} s (POLLING_START_WITHIN); its log says for what it waited."
+            ) from error
         finally:
             for task in (ready, *deaths):
                 task.cancel()

@@ -60,7 +60,7 @@ def serve(settings: Settings, plan: Plan) -> signal.Signals:
             stack.callback(signals.ending)  # called before the servers are stopped
             for server in ground.servers:
                 plan.tell(f"embedded {server.name} started", where=str(server.where))
-            bring_up_to_date(migrated_url(settings, ground.database_url))
+            bring_up_to_date(migrated_url(settings, ground.database_url), within=settings.start_within)
             check_connections(ground.database_url, settings)
             figures = stack.enter_context(TemporaryDirectory(prefix="polling-metrics-"))
             environment = {
@@ -111,7 +111,7 @@ async def _run(
 
 async def _bring_up(fleet: Fleet, settings: Settings, tell: Callable[..., Any], demo: Role | None) -> None:
     await fleet.start()
-    await fleet.ready(settings.host, settings.port, settings.own_host)
+    await fleet.ready(settings.host, settings.port, settings.own_host, within=settings.start_within)
     tell("ready", address=f"http://{settings.host}:{settings.port}")
     if demo is not None:
         await fleet.add_once(demo)

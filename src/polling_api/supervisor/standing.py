@@ -1,15 +1,22 @@
 """What the service stands on: the embedded servers where no outer ones are set, their schema, and a master key."""
 
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from polling_api.embedded import Server, start_postgres, start_redis
 from polling_api.settings import Settings
-from polling_api.store.migrate import MigrationError, upgrade
+from polling_api.store.migrate import DatabaseAway, MigrationError, upgrade
 from polling_api.supervisor.errors import StartError
 from polling_api.supervisor.master_key import kept_master_key
+
+_ASK_EVERY = 1.0  # seconds
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ def migrate(settings: Settings) -> None:
         StartError: the database cannot be reached, or refuses.
     """
     if settings.database_url:
-        bring_up_to_date(migrated_url(settings, settings.database_url.get_secret_value()))
+        url = migrated_url(settings, settings.database_url.get_secret_value())
+        bring_up_to_date(url, within=settings.start_within)
         return
     server = start_postgres(_folder(settings) / "postgres")
     try:
@@ -109,18 +117,31 @@ def migrated_url(settings: Settings, database_url: str) -> str:
     return database_url
 
 
-def bring_up_to_date(database_url: str) -> None:
-    """Bring a database's schema up to date.
+def bring_up_to_date(database_url: str, *, within: float = 0) -> None:
+    """Bring a database's schema up to date, and say so while it is waited for.
+
+    Args:
+        database_url: where it is.
+        within: seconds for which it is asked again and again, while it cannot be reached.
 
     Raises:
         StartError: the database cannot be reached, or refuses.
     """
-    try:
-        upgrade(database_url)
-    except TimeoutError as error:
-        raise StartError("The database did not answer in time (POLLING_DATABASE_URL).") from error
-    except MigrationError as error:
-        raise StartError(f"{error} (POLLING_DATABASE_URL)") from error
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            upgrade(database_url)
+        except (TimeoutError, DatabaseAway) as error:
+            reason = str(error) or "The database did not answer in time."
+            if time.monotonic() >= deadline:
+                waited = f" It was asked for {within:g} s (POLLING_START_WITHIN)." if within else ""
+                raise StartError(f"{reason} (POLLING_DATABASE_URL){waited}") from error
+            _log.warning("waiting for Postgres", reason=reason, at_most=round(deadline - time.monotonic()))
+            time.sleep(_ASK_EVERY)
+        except MigrationError as error:
+            raise StartError(f"{error} (POLLING_DATABASE_URL)") from error
+        else:
+            return
 
 
 def _folder(settings: Settings) -> Path:

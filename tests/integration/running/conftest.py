@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.integration.running.commands import Command, free_port
 
+from polling_api.embedded import Server, start_redis
 from running.cluster import Cluster
 from running.command_line import Ran, run_here
 
@@ -61,3 +62,11 @@ def start(folder: Path) -> Iterator[Callable[..., Command]]:
     yield start_command
     for command in started:
         command.clean_up()
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis of the module's own, without a password."""
+    server = start_redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
