@@ -119,7 +119,7 @@ class EventReader:
         assert isinstance(found, Comment), f"an event came instead of a comment: {found}"
         return found
 
-    async def rest(self, within: float = 30.0) -> list[Event]:
+    async def rest(self, within: float = 60.0) -> list[Event]:
         """All events until the server ends the stream.
 
         Raises:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 
@@ -15,6 +16,7 @@ from running.raw import RawConnection, raw_connection
 from running.visitors import new_address
 
 EACH = 100
+MOST = 180  # of twice as many
 GONE_WITHIN = 15.0  # seconds: the promise, with times of the service's own that are shorter here than by default
 DRIP_EVERY = 0.5  # seconds
 POLL_EVERY = 0.05  # seconds
@@ -81,7 +83,10 @@ async def test_a_hundred_slow_heads_and_stalled_uploads_leave_the_service_answer
         f"{2 * EACH} slow connections were told after {lasted:.1f} s and gone after {ended:.1f} s; "
         f"of {len(took)} polls beside them the slowest took {max(took) * 1000:.0f} ms"
     )
-    assert {one.split(b"\r\n")[0] for one in told} == {b"HTTP/1.1 408 Request Timeout"}
+    # Who goes on sending until it is cut may lose what it was told before it reads it.
+    answers = Counter(one.split(b"\r\n")[0] for one in told)
+    assert answers.keys() <= {b"HTTP/1.1 408 Request Timeout", b""}
+    assert answers[b"HTTP/1.1 408 Request Timeout"] >= MOST
     assert HEAD_SECONDS <= lasted <= ended < GONE_WITHIN
     assert BODY_SECONDS + LINGER_OF_THE_LATE < GONE_WITHIN
     assert max(took) < LONGEST_POLL

@@ -279,8 +279,12 @@ async def test_without_the_primary_what_redis_knows_stays_for_answers_that_say_h
         with pytest.raises(Unavailable):
             await there.watch.get(job.id)
 
-        assert there.watch.live(job.id) is None
-        assert len(there.watch) == 1
+        kept, remark = there.watch.live(job.id), there.watch.remark(job)
+        assert kept is not None
+        assert not there.watch.certain(kept)
+        assert remark is not None
+        assert remark.age is not None
+        assert remark.age >= 10
 
 
 async def test_a_job_that_is_committed_while_it_is_read_in_vain_is_found(
