@@ -11,13 +11,13 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from polling_api.api.guard import LIMITED, Watcher
+from polling_api.api.guard import Watcher
 from polling_api.errors import BadRequest, PollingError, TooSlow, Unavailable
 from polling_api.protocol.cycle import Cycle
 from polling_api.protocol.flag import Flag, Flow
 from polling_api.protocol.head import Framing, Target, check_fields, check_host, check_version, read_target, unreadable
 from polling_api.protocol.reading import Bounds, Reading, Stage
-from polling_api.protocol.refusing import refusing
+from polling_api.protocol.refusing import path_of_refused, refusing
 
 LINGER_SECONDS = 10.0  # for a client that still sends to read its refusal; what comes meanwhile is thrown away
 LINGER_OF_THE_LATE = 3.0  # for one that had its time already, or for which there is no room
@@ -256,9 +256,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._reading.stage is Stage.IDLE:
             super().on_message_begin()
-        # What the target was meant to be is not known, and is not guessed, but for whether limits are told there.
-        path = LIMITED if self.url.startswith(LIMITED.encode()) else "/"
-        self.scope.update(method="-", path=path, raw_path=path.encode(), query_string=b"")
+        self.scope.update(method="-", path=path_of_refused(self.url), raw_path=b"/", query_string=b"")
         self._admit(self._new_cycle(keep_alive=False), refusing(error, self.watcher))
 
     def _expect_the_rest(self) -> None:
@@ -284,11 +282,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Let the client read the answer before the connection is closed under what it still sends."""
         self._deaf = True
         self._unset_limit()
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        self.transport.write_eof()
-        self._limit = self.loop.call_later(self._lingers, self._hang_up)
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self._limit = self.loop.call_later(self._lingers, self._hang_up)
 
     def _hang_up(self) -> None:
         self.transport.close()
