@@ -99,6 +99,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     document["components"]["securitySchemes"] = _SECURITY
     for path, method, operation in operations_of(document):
         operation["operationId"] = f"{method}_{operation['operationId'].rsplit('_', 1)[0]}"
+        _untitle(operation["responses"])
         operation["responses"] = _with_our_refusals(operation["responses"], refused[path, method.upper()])
         if path.startswith(LIMITED):
             operation["responses"] = {
@@ -161,6 +162,13 @@ def _with_our_refusals(responses: dict[str, Any], further: Iterable[str]) -> dic
         status: answer for status, answer in responses.items() if not told[status] and not _is_assumed(status, answer)
     }
     return dict(sorted((refusals | others).items()))
+
+
+def _untitle(responses: dict[str, Any]) -> None:
+    """FastAPI names an answer of two kinds after one of its route's methods, another one in each process."""
+    for answer in responses.values():
+        for content in answer.get("content", {}).values():
+            content.get("schema", {}).pop("title", None)
 
 
 def _is_assumed(status: str, answer: dict[str, Any]) -> bool:
