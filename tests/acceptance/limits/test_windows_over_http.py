@@ -15,6 +15,7 @@ from running.visitors import ANYWHERE, code_of, left, until_code, visitor
 
 FIGURES = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 WHOAMI = "/api/v1/whoami"
+SOME_JOB = f"{SET}/job_{'0' * 32}"
 
 
 async def test_a_burst_ends_at_its_figure_and_the_headers_count_it_down(somebody: httpx.AsyncClient, job: Job) -> None:
@@ -191,10 +192,11 @@ async def test_every_refusal_says_what_is_left(
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        (f"{SET}/{new_job_id()}", {"X-Much": "x" * 33_000}, 431),
+        (SOME_JOB, {"X-Much": "x" * 33_000}, 431),
         (f"{SET}/events?ids={'x' * 17_000}", {}, 414),
-        (f"{SET}/{new_job_id()}", {"Host": "no host!"}, 400),
+        (SOME_JOB, {"Host": "no host!"}, 400),
     ],
+    ids=["fields", "target", "host"],
 )
 async def test_so_does_the_refusal_of_a_head_that_no_route_sees(
     here: str, path: str, headers: dict[str, str], status: int
