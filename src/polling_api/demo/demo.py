@@ -80,14 +80,18 @@ async def _submit(client: httpx.AsyncClient) -> dict[str, Any]:
 
 async def _follow(followers: list[Follower], submitted: dict[str, Any], console: Console) -> None:
     following = asyncio.gather(*(follower.follow() for follower in followers))
-    with Live(view_of(submitted, followers), console=console, auto_refresh=False) as live:
-        told = 0
-        while not following.done():
-            await asyncio.wait([following], timeout=REFRESH_EVERY)
-            job = newest(followers, submitted)
-            live.update(view_of(job, followers), refresh=console.is_terminal)
-            if not console.is_terminal and job["version"] > told:
-                told = job["version"]
-                console.print(f"version {told}: {job['status']}, {job['progress']['completed']} completed")
+    try:
+        with Live(view_of(submitted, followers), console=console, auto_refresh=False) as live:
+            told = 0
+            while not following.done():
+                await asyncio.wait([following], timeout=REFRESH_EVERY)
+                job = newest(followers, submitted)
+                live.update(view_of(job, followers), refresh=console.is_terminal)
+                if not console.is_terminal and job["version"] > told:
+                    told = job["version"]
+                    console.print(f"version {told}: {job['status']}, {job['progress']['completed']} completed")
+    finally:
+        following.cancel()  # whoever leaves closes the client: nobody is to ask over it any more
+        await asyncio.gather(following, return_exceptions=True)
     console.print()
     await following
