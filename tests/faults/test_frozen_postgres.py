@@ -57,6 +57,7 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
         await until_open(client)
         marked = await until_marked(client, job)
         unchanged = await client.get(job["links"]["self"], headers=seen)
+        many = await client.post(f"{SET}/batch-get", json={"jobs": [{"id": job["id"]}]})
         took, refused = await timed(
             client.get(MISSING),
             client.post("/api/v1/jobs", json=batch()),
@@ -74,6 +75,9 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
     assert 0 < int(marked.headers["age"]) <= 300
     assert unchanged.status_code == 304
     assert unchanged.headers["x-served-from"] == "snapshot"
+    assert [one["status"] for one in many.json()["data"]] == [200]
+    assert many.headers["x-served-from"] == "snapshot"
+    assert 0 < int(many.headers["age"]) <= 300
     assert [answer.status_code for answer in refused] == [503] * 5
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused[:-1])
     assert took < AT_ONCE

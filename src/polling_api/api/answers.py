@@ -1,11 +1,12 @@
 """Answers to hot reads: status, headers and body, as plain values."""
 
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from polling_api.domain.job import Job
 from polling_api.representation import POLL_INTERVAL, Headers, Rendered, timestamp
-from polling_api.watch import Remark
+from polling_api.watch import Remark, StatusWatch, Topic
 
 VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
 NO_STORE = (b"cache-control", b"no-store")
@@ -58,6 +59,13 @@ def remarks(remark: Remark) -> Headers:
     if remark.strain is not None and (observed_at := timestamp(remark.strain.observed_at)) is not None:
         told.append((b"x-state-observed", observed_at.encode()))
     return told
+
+
+def oldest(watch: StatusWatch, topics: Iterable[Topic]) -> Headers:
+    """How old the oldest of several states is that may be old; nothing where none may be."""
+    made = [watch.remark(topic.snapshot.job) for topic in topics if topic.snapshot]
+    ages = [remark.age for remark in made if remark is not None and remark.age is not None]
+    return remarks(Remark(max(ages))) if ages else []
 
 
 def unfinished(rendered: Rendered) -> Headers:

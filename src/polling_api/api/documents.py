@@ -111,7 +111,7 @@ MANY_EVENTS: Responses = {
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
 BATCH_GET: Responses = {
-    200: described("What became of each job, in the order asked.", "Cache-Control", "Vary"),
+    200: described("What became of each job, in the order asked.", "Cache-Control", "Vary", *_KEPT),
     **problems(
         "bad_request",
         "body_cut",

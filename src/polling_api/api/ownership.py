@@ -83,11 +83,8 @@ class Ownership:
         """
         began = self._clock()
         asked = [job_id for job_id in ids if JOB_ID.fullmatch(job_id) and not self._absences.has(caller, job_id)]
-        foreign = [job_id for job_id in asked if self._is_known_foreign(caller, job_id)]
-        others = [job_id for job_id in asked if job_id not in foreign]
-        followed = await self._watch.follow_all(others, follower, caller.sees)
+        followed = await self._watch.follow_all(asked, follower, caller.sees)
         try:
-            await asyncio.gather(*map(self._watch.read, foreign))
             seen = {job_id: topic for job_id, topic in followed.items() if _shows(topic, caller)}
             for topic in seen.values():
                 require_scope(caller, scope, topic.snapshot)
@@ -109,6 +106,14 @@ class Ownership:
         """
         found = await asyncio.gather(*(self._is_owned(caller, job_id) for job_id in ids))
         return frozenset(job_id for job_id, owned in zip(ids, found, strict=True) if owned)
+
+    def forget(self, caller: Caller, job_id: str) -> None:
+        """Drop a job that the primary does not have any more, and deny it to `caller`, who is told so.
+
+        Redis may know it for a moment longer, or for some where the news of its end is lost.
+        """
+        self._watch.deleted(job_id)
+        self._absences.add(caller, [job_id])
 
     def unfollow_all(self, topics: Mapping[str, Topic], follower: Follower) -> None:
         """Free what `follow_all` holds."""
@@ -151,10 +156,6 @@ class Ownership:
     async def _deny(self, caller: Caller, ids: Collection[str], began: float) -> None:
         self._absences.add(caller, ids)
         await asyncio.sleep(began + DENIED_AFTER - self._clock())
-
-    def _is_known_foreign(self, caller: Caller, job_id: str) -> bool:
-        topic = self._watch.live(job_id)
-        return topic is not None and not _shows(topic, caller)
 
 
 def _shows(topic: Topic, caller: Caller) -> bool:

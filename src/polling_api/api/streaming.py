@@ -9,23 +9,22 @@ import structlog
 from starlette.types import Message, Scope, Send
 
 from polling_api import metrics
-from polling_api.api.answers import remarks
+from polling_api.api.answers import oldest
 from polling_api.api.event_stream import COMMENT, HEADERS, START, greeting, part, problem_event
 from polling_api.api.held import SteppedSend
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
-from polling_api.watch import Remark, StatusWatch, Topic
+from polling_api.watch import StatusWatch, Topic
 
 _log = structlog.get_logger(__name__)
 
 
 def start(watch: StatusWatch, topics: Iterable[Topic]) -> Message:
     """The head of a stream that begins with the states of some jobs; says so where they may be old."""
-    made = [watch.remark(topic.snapshot.job) for topic in topics if topic.snapshot]
-    ages = [remark.age for remark in made if remark is not None and remark.age is not None]
-    return {**START, "headers": [*HEADERS, *remarks(Remark(max(ages)))]} if ages else START
+    ages = oldest(watch, topics)
+    return {**START, "headers": [*HEADERS, *ages]} if ages else START
 
 
 class Stream(Protocol):

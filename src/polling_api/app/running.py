@@ -39,6 +39,16 @@ async def _keep_running(part: Part) -> None:
     while True:
         try:
             await part()
+        except asyncio.CancelledError:
+            if _is_told_to_end():
+                raise
+            _log.exception("a part was cancelled by something within it and is started again", part=repr(part))
         except Exception:  # noqa: BLE001 - logged, and the part begins anew
             _log.exception("a part failed and is started again", part=repr(part))
         await asyncio.sleep(RESTART_AFTER)
+
+
+def _is_told_to_end() -> bool:
+    """Whether this task was cancelled itself, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

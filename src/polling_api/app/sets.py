@@ -107,7 +107,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
             core.hub.publish,
             form,
         ),
-        delete=DeleteEndpoint(ownership, watch, partial(endings.delete, engine), core.hub.publish_gone),
+        delete=DeleteEndpoint(ownership, partial(endings.delete, engine), core.hub.publish_gone),
     )
 
 

@@ -93,7 +93,10 @@ class Child:
             _log.error("a child died and will be replaced", child=self.role.name, status=status, wait=round(wait, 2))
             await asyncio.sleep(wait)
             if not self._ending:
-                await self.start()
+                try:
+                    await self.start()
+                except OSError as error:  # no memory, or no process to be had: as if it had died at once
+                    _log.error("a child could not be started", child=self.role.name, reason=str(error))
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal that means the end."""

@@ -92,5 +92,5 @@ async def _keep(server: Server) -> None:
         await asyncio.sleep(wait)
         try:
             await asyncio.to_thread(server.restart)
-        except EmbeddedError as error:
+        except (EmbeddedError, OSError) as error:  # the latter: no memory, or no process to be had
             _log.error("an embedded server could not be started again", server=server.name, reason=str(error))

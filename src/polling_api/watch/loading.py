@@ -23,11 +23,6 @@ def anybody(_job: Job) -> bool:
     return True
 
 
-def nobody(_job: Job) -> bool:
-    """Whoever asks may know of none: it is read as one that is not known here, by every tier."""
-    return False
-
-
 class Loading:
     """Loads topics, each once at a time however many ask.
 

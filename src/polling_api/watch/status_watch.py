@@ -15,7 +15,7 @@ from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
 from polling_api.watch.contact import Contact
-from polling_api.watch.loading import NEVER, Loading, Sees, anybody, nobody
+from polling_api.watch.loading import NEVER, Loading, Sees, anybody
 from polling_api.watch.remark import Remark
 from polling_api.watch.rereads import Rereads
 from polling_api.watch.source import Cache, NoCache, Source
@@ -86,7 +86,7 @@ class StatusWatch:
         topic = self._topics.get(job.id)
         age = None
         if self._contact.lost and topic is not None and not self.certain(topic):
-            age = int(self._clock() - topic.confirmed_at)
+            age = int(min(self._clock() - topic.confirmed_at, self._bounds.oldest_kept))
         return None if age is None and strain is None else Remark(age, strain)
 
     async def get(self, job_id: str, sees: Sees = anybody) -> Snapshot | None:
@@ -103,14 +103,6 @@ class StatusWatch:
         else:
             topic = await self._loading.load(job_id, sees)
         return topic and topic.snapshot
-
-    async def read(self, job_id: str) -> Snapshot | None:
-        """Read a job as one is read that is not known here, though it may be; None where there is no such job.
-
-        Raises:
-            Unavailable: the primary does not answer.
-        """
-        return await self.get(job_id, nobody)
 
     async def at_least(self, job_id: str, version: int) -> Snapshot | None:
         """What is live, else like `get`, for a caller who has seen `version`: who knows less asks the primary once.
@@ -137,10 +129,10 @@ class StatusWatch:
         return followed.get(job_id)
 
     async def follow_all(self, ids: Collection[str], follower: Follower, sees: Sees = anybody) -> dict[str, Topic]:
-        """Like `follow`, for many jobs, which are read together.
+        """Like `follow`, for many jobs, which are read together: also those that whoever asks does not see.
 
         Returns:
-            The topics of those that there are, each with a snapshot.
+            The topics of those that there are, seen or not, each with a snapshot.
 
         Raises:
             Unavailable: as `get` does; then nothing is followed.
@@ -149,7 +141,7 @@ class StatusWatch:
         since = self._comparison.followed_since
         try:
             await self._load_all(
-                [topic.job_id for topic in topics if not self._may_be_followed(topic, since)], sees, since
+                [topic.job_id for topic in topics if not self._may_be_followed(topic, sees, since)], sees, since
             )
         except BaseException:
             for topic in topics:
@@ -207,8 +199,8 @@ class StatusWatch:
             metrics.NOTICES.labels("not watched").inc()
         elif notice.tells_deletion:
             metrics.NOTICES.labels("taken").inc()
-            if self._contact.lost:  # nobody can be asked: better not to say than to show what may be gone
-                topic.confirmed_at = NEVER
+            # Until the primary has been asked: where it cannot be, better not to say than to show what may be gone.
+            topic.confirmed_at = NEVER
             self._rereads.next(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
@@ -266,7 +258,9 @@ class StatusWatch:
         topic.followers.add(follower)
         return topic
 
-    def _may_be_followed(self, topic: Topic, since: float) -> bool:
+    def _may_be_followed(self, topic: Topic, sees: Sees, since: float) -> bool:
+        if topic.snapshot is None or not sees(topic.snapshot.job):
+            return False
         return self.live(topic.job_id) is topic and topic.confirmed_at >= since
 
     async def _load_all(self, ids: Sequence[str], sees: Sees, since: float) -> None:

@@ -15,14 +15,15 @@ from in_process.following import Witness
 from in_process.moving import Mover
 from in_process.sources import HeldSource, statements_of
 from polling_api import metrics
+from polling_api.api.ownership import Ownership
+from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.job import Job, Status, new_job_id
-from polling_api.errors import Unavailable
+from polling_api.errors import NotFound, Unavailable
 from polling_api.representation import Snapshot
 from polling_api.resilience.breaker import State
 from polling_api.store import endings
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Bounds
-from polling_api.watch.loading import nobody
+from polling_api.watch import Absences, Bounds
 
 DEADLINE = 0.02  # seconds, as in production
 STRICT = Bounds(compare_every=600, compare_when_deaf=600)  # which answers with nothing older than 4 s
@@ -34,6 +35,11 @@ async def nodes(engine: AsyncEngine, redis: RedisCarrier) -> AsyncIterator[list[
     """Two processes that compare nothing, so that what one knows of the other came from Redis."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(caching_node(PrimarySource(engine), redis)) for _ in range(2)]
+
+
+def nobody(_job: Job) -> bool:
+    """What whoever asks may know of jobs that are another's."""
+    return False
 
 
 def version_of(snapshot: Snapshot | None) -> int:
@@ -156,7 +162,7 @@ async def test_a_version_that_redis_knows_does_not_go_back_on_a_newer_one(
     here.cache.offer([first], time.monotonic(), whole=True)
     await here.cache.flushed()
 
-    await there.watch.read(first.id)
+    await there.watch.get(first.id, nobody)
 
     assert topic is not None
     assert version_of(topic.snapshot) == 2
@@ -179,6 +185,41 @@ async def test_a_job_that_is_not_the_askers_costs_what_a_missing_one_costs(
         cost.append((len(statements), counted(metrics.CACHE_READS.labels, "redis") - looked))
 
     assert cost == [(1, 1)] * 3
+
+
+async def test_a_job_that_is_not_the_askers_is_looked_for_together_with_a_missing_one(
+    nodes: list[CachingNode], mover: Mover, engine: AsyncEngine
+) -> None:
+    """Or a call that names both would take longer than one that names two that are missing."""
+    here, _ = nodes
+    [theirs] = await mover.store(client_id="client_1")
+    await here.watch.get(theirs.id)
+
+    ownership = Ownership(here.watch, Absences(time.monotonic), time.monotonic)
+    with statements_of(engine) as statements:
+        found = await ownership.follow_all(
+            Caller("client_2", "key_2"), [theirs.id, new_job_id()], Scope.STATUS, Witness()
+        )
+
+    assert len(statements) == 1
+    assert not found
+
+
+async def test_whoever_deleted_a_job_is_not_shown_it_again_though_redis_was_not_told(
+    nodes: list[CachingNode], mover: Mover, engine: AsyncEngine, redis: RedisCarrier
+) -> None:
+    here, _ = nodes
+    client = Caller("client_1", "key_1")
+    ownership = Ownership(here.watch, Absences(time.monotonic), time.monotonic)
+    job = await mover.stored(client_id="client_1")
+    ended = await committed(here, mover, job, Status.CANCELLED)
+    await endings.delete(engine, ended.id)
+
+    ownership.forget(client, ended.id)
+
+    assert await kept(redis, ended.id) is not None
+    with pytest.raises(NotFound):
+        await ownership.find(client, ended.id, None)
 
 
 async def test_a_deleted_job_does_not_come_back_by_a_late_write(

@@ -209,6 +209,42 @@ async def test_a_notice_that_a_job_is_gone_is_lost_where_the_primary_does_not_an
         await witness.told_that_it_is_gone()  # by comparison
 
 
+async def test_a_job_that_is_said_to_be_gone_is_not_shown_where_nobody_can_be_asked_any_more(
+    nowhere: AsyncEngine, engine: AsyncEngine, mover: Mover
+) -> None:
+    """That the primary is away is found out only by asking it about this."""
+    job, other, source = await mover.stored(), await mover.stored(), HeldSource(engine)
+    watch = StatusWatch(source, deaf_hub(), Bounds())
+    await watch.get(job.id)
+    source.use(nowhere)
+
+    watch.notice(Notice.gone(job.id))
+    with pytest.raises(Unavailable):
+        await watch.get(other.id)
+
+    assert watch.live(job.id) is None
+    with pytest.raises(Unavailable):
+        await watch.get(job.id)
+
+
+async def test_what_is_told_after_a_job_was_said_to_be_gone_is_as_old_as_anything_may_be(
+    nowhere: AsyncEngine, engine: AsyncEngine, mover: Mover
+) -> None:
+    job, source = await mover.stored(), HeldSource(engine)
+    watch = StatusWatch(source, deaf_hub(), Bounds(oldest_kept=200))
+    await watch.get(job.id)
+    source.use(nowhere)
+    watch.lose_contact()
+
+    watch.notice(Notice.gone(job.id))
+    [later] = await mover.commit([job], Status.IN_PROGRESS)
+    watch.notice(Notice.of(later))
+
+    remark = watch.remark(later)
+    assert remark is not None
+    assert remark.age == 200
+
+
 async def test_many_jobs_are_followed_by_one_read(engine: AsyncEngine, mover: Mover) -> None:
     jobs, witness = await mover.store(100), Witness()
     watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds())

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
-from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.answers import NO_STORE, VARY, Answer, oldest
 from polling_api.api.batch_shapes import BatchGetDocument
 from polling_api.api.bodies import read_body
 from polling_api.api.checked import TRANSPORT
@@ -89,7 +89,7 @@ class BatchGetEndpoint:
             await asyncio.gather(*(self._watch.at_least(*newer) for newer in wanted.newer().items()))
             granted = 0 if self._holding.draining else min(asked.wait, self._max_wait)
             if not granted or not wanted.begin():
-                await send_whole(_listed(wanted, 0), send)
+                await send_whole(self._listed(wanted, 0), send)
                 return
             scope[TRANSPORT] = "wait"
             with self._holding.holds(held, "wait", scope[PARTY]):
@@ -105,7 +105,12 @@ class BatchGetEndpoint:
             return problem(refusal, scope)
         if any(self._is_doubtful(topic) for topic in wanted.topics.values()):
             return problem(Unavailable("Nobody can say now whether the jobs changed.", retry_after=1), scope)
-        return _listed(wanted, waited)
+        return self._listed(wanted, waited)
+
+    def _listed(self, wanted: Wanted, waited: int) -> Answer:
+        body = wanted.body(waited)
+        headers: Any = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), NO_STORE, VARY]
+        return Answer(200, [*headers, *oldest(self._watch, wanted.topics.values())], body)
 
     def _is_doubtful(self, topic: Topic) -> bool:
         ended = topic.gone or (topic.snapshot is not None and topic.snapshot.job.terminal)
@@ -122,9 +127,3 @@ class _Serving(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._endpoint.serve(self._asked, scope, receive, send)
-
-
-def _listed(wanted: Wanted, waited: int) -> Answer:
-    body = wanted.body(waited)
-    headers: Any = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), NO_STORE, VARY]
-    return Answer(200, headers, body)

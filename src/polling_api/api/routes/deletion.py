@@ -8,7 +8,6 @@ from polling_api.api.admission import Admission
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.handlers import AnswerResponse
 from polling_api.api.ownership import Ownership, no_such_job
-from polling_api.watch import StatusWatch
 
 Delete = Callable[[str], Awaitable[bool]]
 PublishGone = Callable[[Sequence[str]], Awaitable[None]]
@@ -21,14 +20,12 @@ class DeleteEndpoint:
 
     Args:
         ownership: finds the job for whoever asks.
-        watch: the snapshots.
         delete: deletes a finished job; False where there is no such job.
         publish_gone: tells everybody of deleted jobs.
     """
 
-    def __init__(self, ownership: Ownership, watch: StatusWatch, delete: Delete, publish_gone: PublishGone) -> None:
+    def __init__(self, ownership: Ownership, delete: Delete, publish_gone: PublishGone) -> None:
         self._ownership = ownership
-        self._watch = watch
         self._delete = delete
         self._publish_gone = publish_gone
 
@@ -41,9 +38,10 @@ class DeleteEndpoint:
             Conflict: it has not ended.
             Unavailable: it may or may not be deleted.
         """
-        await self._ownership.find(admission.certain(), job_id, None)
+        caller = admission.certain()
+        await self._ownership.find(caller, job_id, None)
         deleted = await self._delete(job_id)
-        self._watch.deleted(job_id)
+        self._ownership.forget(caller, job_id)
         if not deleted:
             raise no_such_job()
         await self._publish_gone([job_id])
