@@ -32,7 +32,7 @@ SELDOM = "10000000"  # seconds: deleting what is over takes a dozen statements, 
 
 # A worker shares its counts by one script, and Redis counts the commands in it too.
 ROUND = "cmdstat_eval"
-LISTENED = 2 * 3 * LASTS  # commands: twice a second the script, the memory's name, the board
+LISTENED = 2 * 4 * LASTS  # commands: twice a second the script, the memory's name, the board and its number
 ROUNDS = 20 * LASTS  # at most so many while requests are counted
 # The same, the processes, and for each page of its own three: of three windows, and now and then of one before.
 A_ROUND = 4 + 3 * 4  # commands, whoever and however much is counted
