@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +17,6 @@ from in_process.readers import PATIENCE, Seen, read_to_the_end, wait_for_the_end
 from in_process.sources import HeldSource
 from in_process.stalls import Stalls, watched_stalls
 from polling_api.domain.job import Job, Status
-from polling_api.resilience import coalesce
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds
 
@@ -26,6 +25,9 @@ SOME_JOBS = 150  # enough for each stretch of a trouble to hold dozens of change
 POINTS = 5  # of a change, each with a node of its own, where nobody has asked for the job before
 SWEPT = 0.03  # seconds over which the arrivals at the last node are spread: longer than a change takes
 PROMISED = 5.0  # seconds from the commit to every waiter and every stream
+# The primary is well in these tests: where it does not answer within two seconds, the machine is busy.
+PATIENT = Bounds(answer_within=PATIENCE)
+DEAF = replace(NO_COMPARISON, answer_within=PATIENCE)
 STALLED = 10  # times as long as the loop once stood still, beyond that: it does so again and again on such a machine
 
 
@@ -45,12 +47,6 @@ class Change:
     async def seen(self) -> list[Seen]:
         """What each of them saw at last."""
         return await asyncio.gather(*self.arrivals)
-
-
-@pytest.fixture(autouse=True)
-def patient_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The primary is well in these tests: where it does not answer within two seconds, the machine is busy."""
-    monkeypatch.setattr(coalesce, "ANSWER_WITHIN", PATIENCE)
 
 
 @pytest.fixture
@@ -126,7 +122,7 @@ async def late_or_lost(changes: Sequence[Change], stalls: Stalls) -> list[tuple[
     ]
 
 
-@pytest.mark.parametrize(("nodes", "changes"), [(NO_COMPARISON, JOBS)], indirect=True)
+@pytest.mark.parametrize(("nodes", "changes"), [(DEAF, JOBS)], indirect=True)
 async def test_at_whatever_point_of_a_change_a_client_arrives_it_needs_no_comparison_to_see_it(
     nodes: list[Node], changes: tuple[Mover, list[Change]], stalls: Stalls
 ) -> None:
@@ -142,7 +138,7 @@ async def test_who_read_before_a_change_and_is_answered_after_it_was_told_needs_
     engine: AsyncEngine, changes: tuple[Mover, list[Change]], redis: RedisCarrier
 ) -> None:
     (mover, all_changes), source, recorder = changes, HeldSource(engine), Recorder()
-    async with running_node(source, redis.transport(), NO_COMPARISON) as node:
+    async with running_node(source, redis.transport(), DEAF) as node:
         node.hub.join(recorder)  # after the watch: what it hears, the watch has taken
         source.after_read.close()
         for change in all_changes:
@@ -159,7 +155,7 @@ async def test_who_read_before_a_change_and_is_answered_after_it_was_told_needs_
     assert [one for one in seen if one.versions != [2]] == []
 
 
-@pytest.mark.parametrize("nodes", [Bounds()], indirect=True)
+@pytest.mark.parametrize("nodes", [PATIENT], indirect=True)
 async def test_with_redis_killed_and_restarted_in_the_middle_everybody_sees_the_end(
     nodes: list[Node], changes: tuple[Mover, list[Change]], redis: RedisCarrier, stalls: Stalls
 ) -> None:
@@ -173,7 +169,7 @@ async def test_with_redis_killed_and_restarted_in_the_middle_everybody_sees_the_
     assert await late_or_lost(all_changes, stalls) == []
 
 
-@pytest.mark.parametrize("nodes", [Bounds()], indirect=True)
+@pytest.mark.parametrize("nodes", [PATIENT], indirect=True)
 async def test_with_redis_frozen_in_the_middle_everybody_sees_the_end(
     nodes: list[Node], changes: tuple[Mover, list[Change]], redis: RedisCarrier, stalls: Stalls
 ) -> None:
@@ -188,7 +184,7 @@ async def test_with_redis_frozen_in_the_middle_everybody_sees_the_end(
     assert await late_or_lost(all_changes, stalls) == []
 
 
-@pytest.mark.parametrize("nodes", [Bounds()], indirect=True)
+@pytest.mark.parametrize("nodes", [PATIENT], indirect=True)
 async def test_if_nobody_publishes_everybody_sees_the_end(
     nodes: list[Node], changes: tuple[Mover, list[Change]], stalls: Stalls
 ) -> None:

@@ -10,6 +10,9 @@ from polling_api.api.answers import Answer
 from polling_api.api.held_list import GATHERED_FOR, HeldList
 from polling_api.watch import Topic
 
+LONG = 4 * GATHERED_FOR  # seconds
+A_HAIR = 0.005  # seconds by which a timer may end early
+
 
 class Call:
     """A call whose answer says which jobs changed before it was given."""
@@ -63,19 +66,21 @@ async def test_a_change_after_the_answer_writes_nothing_more(call: Call) -> None
 
 
 async def test_what_is_no_news_does_not_end_the_wait(call: Call) -> None:
-    call.held.begin(0.1)
+    began = asyncio.get_running_loop().time()
+    call.held.begin(LONG)
     call.change("progress")
-    await asyncio.sleep(2 * GATHERED_FOR)
 
-    assert not call.socket.ended.is_set()
     assert await call.told() == ["waited 0", "progress"]
+    assert asyncio.get_running_loop().time() - began >= LONG - A_HAIR
 
 
 async def test_it_is_told_of_nothing_before_it_begins(call: Call) -> None:
     call.change("one")
-    await asyncio.sleep(2 * GATHERED_FOR)
+    began = asyncio.get_running_loop().time()
+    call.held.begin(LONG)
 
-    assert call.socket.writes == 0
+    await call.told()
+    assert asyncio.get_running_loop().time() - began >= LONG - A_HAIR
 
 
 async def test_a_drain_answers_at_once(call: Call) -> None:
@@ -86,9 +91,11 @@ async def test_a_drain_answers_at_once(call: Call) -> None:
 
 
 async def test_nothing_is_written_after_its_end(call: Call) -> None:
+    later = Call()
     call.held.begin(0.01)
     call.change("one")
     call.held.end()
-    await asyncio.sleep(2 * GATHERED_FOR)
+    later.held.begin(LONG)  # its answer comes after both moments at which the other's would
 
+    await later.told()
     assert call.socket.writes == 0

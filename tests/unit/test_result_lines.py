@@ -43,10 +43,12 @@ class Reader:
         self.body = b""
         self.whole = False
         self.largest = 0
+        self.offered = asyncio.Event()
         self.takes = asyncio.Event()
         self.takes.set()
 
     async def send(self, message: Message) -> None:
+        self.offered.set()
         await self.takes.wait()
         if message["type"] == "http.response.body":
             self.body += message["body"]
@@ -81,9 +83,12 @@ class Items:
         return ResultPage(items, first + BATCH < TOTAL)
 
 
-async def downloaded(items: Items, admission: Admission | None = None, reader: Reader | None = None) -> Reader:
+async def downloaded(
+    items: Items, admission: Admission | None = None, reader: Reader | None = None, *, stalled_after: float = 30
+) -> Reader:
     reader = reader or Reader()
-    download = ResultLines(JOB, await items.after(-1), items.after, {"etag": '"1"'})
+    first = await items.after(-1)
+    download = ResultLines(JOB, first, items.after, {"etag": '"1"'}, stalled_after=stalled_after)
     scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission()}
     await download(scope, _never, reader.send)
     return reader
@@ -129,7 +134,7 @@ async def test_the_next_batch_is_read_when_the_one_before_is_taken() -> None:
     items, reader = Items(), Reader()
     reader.takes.clear()
     download = asyncio.create_task(downloaded(items, reader=reader))
-    await asyncio.sleep(0.05)
+    await reader.offered.wait()
 
     assert items.read == [-1]
     reader.takes.set()
@@ -144,12 +149,11 @@ async def test_large_items_are_sent_in_small_pieces() -> None:
     assert len(reader.lines) == TOTAL + 1
 
 
-async def test_a_reader_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result_lines, "STALLED_AFTER", 0.05)
+async def test_a_reader_who_takes_nothing_is_given_up() -> None:
     reader = Reader(most=1_500_000)
     items = Items(response=f'"{"x" * 1_000_000}"')
 
-    await asyncio.wait_for(downloaded(items, reader=reader), 10)
+    await asyncio.wait_for(downloaded(items, reader=reader, stalled_after=0.05), 10)
 
     assert not reader.whole
     assert items.read == [-1]

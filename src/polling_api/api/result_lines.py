@@ -33,6 +33,7 @@ class ResultLines(Response):
         first: the first batch.
         read_after: reads the batch after an index.
         headers: beside the media type.
+        stalled_after: seconds in which a reader takes nothing, after which it is given up.
     """
 
     media_type = LINES
@@ -43,12 +44,15 @@ class ResultLines(Response):
         first: ResultPage,
         read_after: Callable[[int], Awaitable[ResultPage]],
         headers: Mapping[str, str],
+        *,
+        stalled_after: float = STALLED_AFTER,
     ) -> None:
         super().__init__(headers=dict(headers))
         del self.headers["content-length"]  # nobody knows it
         self._job = job
         self._page = first
         self._read_after = read_after
+        self._stalled_after = stalled_after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send it (ASGI)."""
@@ -80,7 +84,6 @@ class ResultLines(Response):
                 return
             self._page = await self._read_after(items[-1].index)
 
-    @staticmethod
-    async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
-        async with asyncio.timeout(STALLED_AFTER):
+    async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        async with asyncio.timeout(self._stalled_after):
             await send({"type": "http.response.body", "body": body, "more_body": more})

@@ -51,6 +51,7 @@ class BatchMonitor:
         wake: set when there is something to do at once; cleared here.
         grace_after_deadline: seconds from a job's own deadline until it ends with what there is.
         results_within: seconds from a batch's end until a job whose results cannot be had ends without.
+        longest_rest: seconds between two looks for what is due, if nobody wakes it.
         at: called by name at the points where a crash would be worst, see `Point`.
     """
 
@@ -70,6 +71,7 @@ class BatchMonitor:
         renew: Renew = to_nobody,
         grace_after_deadline: float = 600,
         results_within: float = 86_400,
+        longest_rest: float = LONGEST_REST,
         at: Point = nothing,
     ) -> None:
         self._ledger = Ledger(
@@ -78,6 +80,7 @@ class BatchMonitor:
         patience = Patience(interval, submit_within, grace_after_deadline, results_within)
         self._sweep = Sweep(self._ledger, provider, patience, at, random, concurrency=concurrency)
         self._wake = wake
+        self._longest_rest = longest_rest
         self._looks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(SWEEPS_AT_ONCE)
         self._stopping = asyncio.Event()
@@ -138,7 +141,7 @@ class BatchMonitor:
     async def _rest(self) -> None:
         """Sleep until the next job is due, or until woken."""
         due = await self._ledger.next_due()
-        seconds = LONGEST_REST if due is None else min(max(due, SHORTEST_REST), LONGEST_REST)
+        seconds = self._longest_rest if due is None else min(max(due, SHORTEST_REST), self._longest_rest)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -26,6 +26,7 @@ class CoalescedReads(Generic[Value]):
         read: one bounded read of many ids; absent ids are simply not in its answer.
         counter: counts by `source` who made us read, and who joined a read, `coalesced`.
         source: what is read from, as it is counted.
+        answer_within: seconds; nobody waits longer for an answer.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class CoalescedReads(Generic[Value]):
         counter: Counter,
         *,
         source: str = "primary",
+        answer_within: float = ANSWER_WITHIN,
     ) -> None:
         self._read = read
         self._counter = counter
         self._source = source
+        self._answer_within = answer_within
         self._waiting: dict[str, asyncio.Future[Value | None]] = {}
         self._under_way: dict[str, asyncio.Future[Value | None]] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -66,7 +69,7 @@ class CoalescedReads(Generic[Value]):
             self._counter.labels("coalesced").inc()
         # Shielded: one reader's going away must not take the answer from the others.
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout(self._answer_within):
                 return await asyncio.shield(future)
         except TimeoutError:
             raise Unavailable("The primary does not answer in time.", retry_after=jittered(RETRY_AFTER)) from None
@@ -92,9 +95,12 @@ class CoalescedReads(Generic[Value]):
         else:
             for item_id, future in asked.items():
                 future.set_result(found.get(item_id))
-        for item_id, future in asked.items():
-            if self._under_way.get(item_id) is future:  # else a fresh read of it began meanwhile
-                del self._under_way[item_id]
+        finally:
+            for item_id, future in asked.items():
+                if not future.done():  # the read was cancelled, and whoever asks next must not join it
+                    _fail(future, Unavailable("The read was broken off.", retry_after=jittered(RETRY_AFTER)))
+                if self._under_way.get(item_id) is future:  # else a fresh read of it began meanwhile
+                    del self._under_way[item_id]
 
 
 def _fail(future: "asyncio.Future[Value | None]", error: Exception) -> None:

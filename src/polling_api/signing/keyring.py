@@ -53,6 +53,8 @@ class Keyring:
     Args:
         source: the primary.
         vault: opens the secrets.
+        most_held: keys in memory.
+        most_absent: ids in memory for which there is none.
         clock: monotonic seconds.
         now: the time of day, by which a key's end is judged between two refreshes.
     """
@@ -62,11 +64,15 @@ class Keyring:
         source: KeySource,
         vault: Vault,
         *,
+        most_held: int = MOST_HELD,
+        most_absent: int = MOST_ABSENT,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._source = source
         self._vault = vault
+        self._most_held = most_held
+        self._most_absent = most_absent
         self._clock = clock
         self._now = now
         self._held: OrderedDict[str, Key] = OrderedDict()
@@ -200,10 +206,10 @@ class Keyring:
             _log.error("a key's secret cannot be opened", key_id=key_id, reason=str(error))
             self._note_absent(key_id, sealed=True)
         else:
-            _put(self._held, key_id, Key(key_id, sealed.client_id, secret, sealed.end.ends_at), MOST_HELD)
+            _put(self._held, key_id, Key(key_id, sealed.client_id, secret, sealed.end.ends_at), self._most_held)
 
     def _note_absent(self, key_id: str, *, sealed: bool) -> None:
-        _put(self._absent, key_id, _Absent(self._clock() + ABSENT_FOR, sealed), MOST_ABSENT)
+        _put(self._absent, key_id, _Absent(self._clock() + ABSENT_FOR, sealed), self._most_absent)
 
     def _take_ends(self, asked: Collection[str], ends: Mapping[str, End]) -> None:
         for key_id in asked:

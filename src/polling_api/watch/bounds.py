@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from polling_api.resilience.coalesce import ANSWER_WITHIN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -10,7 +12,7 @@ class Bounds:
     `compare_every` bounds how long a lost notice goes unnoticed, `compare_when_deaf` the same while no notices are
     heard at all; an answer older than `oldest_answer` is not given, unless the primary does not answer: then one of up
     to `oldest_kept` is, and is marked. Snapshots nobody asked for during `idle` are dropped, and so are the longest
-    unused ones where there would be more than `snapshots`.
+    unused ones where there would be more than `snapshots`. Nobody waits longer than `answer_within` for the primary.
     """
 
     compare_every: float = 3.0
@@ -19,3 +21,4 @@ class Bounds:
     oldest_kept: float = 300.0
     idle: float = 90.0
     snapshots: int = 20_000
+    answer_within: float = ANSWER_WITHIN

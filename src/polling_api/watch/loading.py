@@ -7,6 +7,7 @@ from polling_api.cache import Sighting
 from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
 from polling_api.resilience.coalesce import CoalescedReads
+from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
 from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
@@ -34,7 +35,7 @@ class Loading:
         source: the primary.
         cache: what all processes share.
         contact: told whether the primary answers.
-        oldest_answer: seconds; what was seen longer ago is not answered with.
+        bounds: figures.
         clock: monotonic seconds.
     """
 
@@ -44,16 +45,16 @@ class Loading:
         source: Source,
         cache: Cache,
         contact: Contact,
-        oldest_answer: float,
+        bounds: Bounds,
         clock: Callable[[], float],
     ) -> None:
         self._topics = topics
         self._source = source
         self._cache = cache
         self._contact = contact
-        self._oldest_answer = oldest_answer
+        self._oldest_answer = bounds.oldest_answer
         self._clock = clock
-        self._reads = CoalescedReads(self._read, metrics.READS)
+        self._reads = CoalescedReads(self._read, metrics.READS, answer_within=bounds.answer_within)
 
     async def load(
         self, job_id: str, sees: Sees = anybody, *, since: float = NEVER, fresh: bool = False

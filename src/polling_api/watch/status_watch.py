@@ -52,9 +52,9 @@ class StatusWatch:
         self._source = source
         self._bounds = bounds
         self._topics = Topics(bounds.snapshots)
-        self._pasts = CoalescedReads(self._read_pasts, metrics.READS)
+        self._pasts = CoalescedReads(self._read_pasts, metrics.READS, answer_within=bounds.answer_within)
         self._contact = Contact()
-        self._loading = Loading(self._topics, source, cache, self._contact, bounds.oldest_answer, clock)
+        self._loading = Loading(self._topics, source, cache, self._contact, bounds, clock)
         self._comparison = Comparison(self._topics, source, cache, ear, self._contact, bounds, clock)
         self._rereads = Rereads(self._loading, clock)
         self._clock = clock

@@ -71,6 +71,8 @@ class WarmUp:
         watch: gets snapshots at start.
         cache: gets what it lacks.
         most: jobs kept in memory; 0 reads none ahead.
+        look_every: seconds between two looks whether Redis was emptied.
+        ask_again_after: seconds between two tries while the primary is away.
         clock: monotonic seconds.
     """
 
@@ -81,12 +83,16 @@ class WarmUp:
         cache: Fillable,
         *,
         most: int,
+        look_every: float = LOOK_EVERY,
+        ask_again_after: float = ASK_AGAIN_AFTER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._watch = watch
         self._cache = cache
         self._most = most
+        self._look_every = look_every
+        self._ask_again_after = ask_again_after
         self._clock = clock
         self._look = asyncio.Event()
 
@@ -110,7 +116,7 @@ class WarmUp:
             if fills:
                 await self._cache.filled()
             try:
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(self._look_every):
                     await self._look.wait()
             except TimeoutError:
                 pass
@@ -125,7 +131,7 @@ class WarmUp:
                 page = await self._source.unfinished(after=place, limit=PAGE)
             except Unavailable as error:
                 _log.warning("warm-up waits for the primary", reason=error.detail)
-                await asyncio.sleep(ASK_AGAIN_AFTER)
+                await asyncio.sleep(self._ask_again_after)
                 continue
             if read < memory and not self._watch.warm(page.jobs[: memory - read], asked_at):
                 memory = 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Scope
 
-from in_process.limiting import Clock
+from in_process.clocks import Clock
 from polling_api.api.guard import Guard
 from polling_api.errors import TooMany
 from polling_api.ratelimit import WAIT, Blocks, Counters, Figures, Proxies, SeenProxy, Suspects, Windows
@@ -54,16 +54,22 @@ def left(guard: Guard, scope: Scope) -> dict[bytes, bytes]:
     return dict(guard.told(scope, 304))
 
 
+async def next_beside(guard: Guard, held: Scope) -> Scope:
+    """The next wait that there is room for while another is held."""
+    with guard.waits(held):
+        async with asyncio.timeout(10):
+            while (scope := waits(guard)) is None:  # noqa: ASYNC110 - what happens is that a timer ends
+                await asyncio.sleep(0.05)
+    return scope
+
+
 async def test_a_wait_makes_room_in_the_burst_while_it_is_held(guard: Guard) -> None:
     scopes = [waits(guard) for _ in range(FIGURES.burst + 1)]
     held, refused = scopes[0], scopes[-1]
     assert held is not None
     assert refused is None
 
-    with guard.waits(held):
-        async with asyncio.timeout(10):
-            while (next_one := waits(guard)) is None:  # noqa: ASYNC110 - what happens is that a timer ends
-                await asyncio.sleep(0.05)
+    next_one = await next_beside(guard, held)
 
     assert waits(guard) is None
     assert left(guard, next_one)[b"x-ratelimit-remaining"] == b"0"
@@ -79,6 +85,8 @@ async def test_a_wait_that_ends_sooner_stays_in_it(guard: Guard) -> None:
     with guard.waits(held):
         pass
     left(guard, held)
-    await asyncio.sleep(1)
+    later = scopes[1]
+    assert later is not None
+    await next_beside(guard, later)  # which began later, and makes room for one
 
     assert waits(guard) is None

@@ -18,7 +18,7 @@ from polling_api.monitor.ledger import Ledger, nothing
 from polling_api.store import walk
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, WarmUp
-from polling_api.watch.warm_up import PAGE
+from polling_api.watch.warm_up import LOOK_EVERY, PAGE
 
 UNFINISHED = PAGE + 50  # more than a page
 ROOM = 100
@@ -56,12 +56,17 @@ class ReturningSource:
 
 @asynccontextmanager
 async def warming(
-    engine: AsyncEngine, redis: RedisCarrier, *, most: int = UNFINISHED, bounds: Bounds = NO_COMPARISON
+    engine: AsyncEngine,
+    redis: RedisCarrier,
+    *,
+    most: int = UNFINISHED,
+    bounds: Bounds = NO_COMPARISON,
+    look_every: float = LOOK_EVERY,
 ) -> AsyncGenerator[CachingNode]:
     """A node that has just started."""
     source = PrimarySource(engine)
     async with caching_node(source, redis, bounds=bounds) as node:
-        warm_up = WarmUp(source, node.watch, node.cache, most=most)
+        warm_up = WarmUp(source, node.watch, node.cache, most=most, look_every=look_every)
         node.hub.join(warm_up)
         task = asyncio.create_task(warm_up.run())
         try:
@@ -113,10 +118,9 @@ async def test_no_more_is_read_into_memory_than_there_is_room_for(
 
 
 async def test_a_redis_that_was_emptied_without_a_word_is_filled_again(
-    engine: AsyncEngine, redis: RedisCarrier, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, redis: RedisCarrier, jobs: list[Job]
 ) -> None:
-    monkeypatch.setattr("polling_api.watch.warm_up.LOOK_EVERY", 0.05)
-    async with warming(engine, redis, most=0):
+    async with warming(engine, redis, most=0, look_every=0.05):
         await all_kept(redis, jobs)
 
         async with redis.client() as plain:
@@ -139,12 +143,11 @@ async def test_a_redis_that_was_restarted_is_filled_as_soon_as_it_is_heard(
 
 
 async def test_a_warm_up_begins_when_the_primary_is_there(
-    nowhere: AsyncEngine, engine: AsyncEngine, redis: RedisCarrier, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    nowhere: AsyncEngine, engine: AsyncEngine, redis: RedisCarrier, jobs: list[Job]
 ) -> None:
-    monkeypatch.setattr("polling_api.watch.warm_up.ASK_AGAIN_AFTER", 0.05)
     source = ReturningSource(nowhere, engine)
     async with caching_node(source.there, redis) as node:
-        warm_up = asyncio.create_task(WarmUp(source, node.watch, node.cache, most=0).run())
+        warm_up = asyncio.create_task(WarmUp(source, node.watch, node.cache, most=0, ask_again_after=0.05).run())
 
         await all_kept(redis, jobs)
 

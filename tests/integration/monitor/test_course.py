@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.stored_results import items_of
 from polling_api.domain.job import Job, Outcome, Progress, Status
-from polling_api.monitor import BatchMonitor, batch_monitor
+from polling_api.monitor import BatchMonitor
 from polling_api.store import jobs, leases, results
 
 Submit = Callable[..., Awaitable[str]]
@@ -109,14 +109,13 @@ class WaitedFor(asyncio.Event):
 
 
 async def test_a_new_job_does_not_wait_for_the_monitors_clock(
-    submit: Submit, monitoring: Monitoring, news: Any, sql: Sql, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, monitoring: Monitoring, news: Any, sql: Sql
 ) -> None:
-    monkeypatch.setattr(batch_monitor, "LONGEST_REST", 100.0)
     wake = WaitedFor()
     await submit("in_progress 60s, succeeded")
     await sql("UPDATE jobs SET due_at = now() + interval '100 s'")
 
-    async with monitoring(wake=wake):
+    async with monitoring(wake=wake, longest_rest=100):
         await wake.waited_for.wait()
         began = asyncio.get_running_loop().time()
         job_id = await submit(QUICK)
@@ -213,9 +212,8 @@ async def test_a_publisher_is_not_asked_for_jobs_that_did_not_change(
 
 
 async def test_a_monitor_looks_as_often_as_it_was_told_although_it_rests_for_longer(
-    submit: Submit, monitoring: Monitoring, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, monitoring: Monitoring
 ) -> None:
-    monkeypatch.setattr(batch_monitor, "LONGEST_REST", 10.0)
     seen: list[str] = []
     often = asyncio.Event()
 
@@ -226,5 +224,5 @@ async def test_a_monitor_looks_as_often_as_it_was_told_although_it_rests_for_lon
 
     await submit("in_progress 60s @50%, succeeded")
 
-    async with monitoring(at=at, interval=0.1):
+    async with monitoring(at=at, interval=0.1, longest_rest=10):
         await asyncio.wait_for(often.wait(), timeout=40)  # with its whole rest after each look: over 90

@@ -1,7 +1,6 @@
 """`expires_in`: a job's own deadline, wherever the job is by then."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,10 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.stored_results import items_of
 from polling_api.domain.job import Outcome, Progress, Status
-from polling_api.domain.result import ItemResult
 from polling_api.monitor import BatchMonitor
-from polling_api.providers.openai import OpenAIBatches
-from polling_api.providers.protocol import Batch, Told
 from polling_api.store import endings
 
 Submit = Callable[..., Awaitable[str]]
@@ -81,16 +77,9 @@ async def test_a_deadline_between_two_looks_is_not_waited_over(
 
 
 async def test_a_download_that_began_before_the_deadline_is_given_up_soon_after_it_and_what_came_is_kept(
-    submit: Submit, monitoring: Monitoring, news: Any, provider: OpenAIBatches, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, monitoring: Monitoring, news: Any, simulator: Any
 ) -> None:
-    tries: list[str] = []
-
-    async def trickling(batch: Batch) -> AsyncIterator[Told]:
-        tries.append(batch.id)
-        yield ItemResult("item-0", Outcome.COMPLETED)
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(provider, "results", trickling)
+    await simulator.order(kind="trickle", method="GET", path="/v1/files/")
     job_id = await submit("in_progress 0.1s @50%, succeeded @100%", expires_in=2)
 
     async with monitoring(grace_after_deadline=1, lease=60):
@@ -98,7 +87,7 @@ async def test_a_download_that_began_before_the_deadline_is_given_up_soon_after_
 
     assert (job.status, job.error and job.error.code) == (Status.EXPIRED, "results_unavailable")
     assert job.progress == Progress(total=4, completed=1, expired=3)
-    assert len(tries) == 1
+    assert (await simulator.calls())["GET /v1/files/{id}/content"] == 1
 
 
 async def test_results_that_cannot_be_had_are_waited_for_only_so_long(

@@ -13,7 +13,6 @@ from in_process.key_sources import Clock, HeldKeys
 from in_process.sources import Door
 from polling_api.domain.client import new_key_id
 from polling_api.errors import Unavailable
-from polling_api.signing import keyring as module
 from polling_api.signing.keyring import Keyring
 from polling_api.signing.uses import Uses
 from polling_api.signing.vault import Vault
@@ -66,11 +65,8 @@ async def test_what_does_not_look_like_a_keys_id_is_never_asked_for(
     assert source.asked == []
 
 
-async def test_no_more_is_held_than_the_bounds_allow(
-    keyring: Keyring, source: HeldKeys, key: Made, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_HELD", 2)
-    monkeypatch.setattr(module, "MOST_ABSENT", 2)
+async def test_no_more_is_held_than_the_bounds_allow(source: HeldKeys, key: Made, engine: AsyncEngine) -> None:
+    keyring = Keyring(source, VAULT, most_held=2, most_absent=2)
     unknown = [new_key_id() for _ in range(3)]
     made = [key.id, *[(await make_key(engine, key.row.client_id)).id for _ in range(2)]]
 

@@ -14,7 +14,8 @@ does.
 
 - `kind`: `latency`; `rate_limit` (429); `server_error` (500); `drop` (the connection, with no answer);
   `drop_after` (the request is carried out, then the connection is dropped); `garbage` (a 200 that is no JSON);
-  `regress` (batches look as at their beginning).
+  `regress` (batches look as at their beginning); `trickle` (the first line of the answer, and then a blank now and
+  then for up to a minute).
 - `method`, `path`: which calls; all methods and `/v1/` if not given. `path` is a prefix, with `"exact": true`
   all of it.
 - `count`: how many of them; 1 if not given, at most 1,000.

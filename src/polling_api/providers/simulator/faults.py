@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
     DROP_AFTER = "drop_after"
     GARBAGE = "garbage"
     REGRESS = "regress"
+    TRICKLE = "trickle"
 
 
 class Fault(BaseModel):

@@ -15,6 +15,7 @@ from polling_api.providers.simulator.faults import LONGEST_LATENCY, Fault, Fault
 
 _ID = re.compile(r"^(/v1/(?:files|batches))/[^/]+")
 _WITHOUT_ID = r"\1/{id}"
+_TRICKLES_EVERY = 0.1  # seconds, far within every timeout for a part of an answer
 
 
 class FaultInjector:
@@ -64,6 +65,8 @@ class FaultInjector:
                 await Response(garbage, media_type="application/json")(scope, receive, send)
             case FaultKind.REGRESS:
                 await _regress(await _answer_of(self._app, scope, receive))(scope, receive, send)
+            case FaultKind.TRICKLE:
+                await _trickle(await _answer_of(self._app, scope, receive), receive, send)
 
 
 def _rate_limited(fault: Fault) -> Response:
@@ -89,8 +92,7 @@ async def _drop(receive: Receive, send: Send) -> None:
     """
     transport = cast("asyncio.Transport", cast("Any", send).__self__.transport)
     transport.abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await _until_gone(receive)
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> Response:
@@ -106,6 +108,26 @@ async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> Response:
     await app(scope, receive, send)
     answer.body = bytes(body)
     return answer
+
+
+async def _trickle(answer: Response, receive: Receive, send: Send) -> None:
+    """Send the first line, and then so little that only a limit on the whole answer ends it."""
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": []})
+    await send(
+        {"type": "http.response.body", "body": bytes(answer.body).partition(b"\n")[0] + b"\n", "more_body": True}
+    )
+    leaving = asyncio.ensure_future(_until_gone(receive))
+    for _ in range(int(LONGEST_LATENCY / _TRICKLES_EVERY)):
+        await asyncio.wait([leaving], timeout=_TRICKLES_EVERY)
+        if leaving.done():
+            return
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+    leaving.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _regress(answer: Response) -> Response:
