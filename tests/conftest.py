@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from redis import Redis
-from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.embedded import Server, start_redis
-from polling_api.store.engine import connect, driver_url
+from polling_api.store.engine import connect
 from running.cluster import Cluster
-from running.planted import DATABASE_PASSWORD, PLANTED, REDIS_PASSWORD, fail_for
+from running.databases import address_of, administer, cloned
+from running.planted import PLANTED, REDIS_PASSWORD, fail_for
 from running.redis_record import RedisRecord
 
 TEMPLATE = "polling_template"
@@ -77,7 +77,7 @@ def redis_url(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 async def template(postgres: Server) -> str:
     """A migrated database, cloned for each module: that takes a tenth of a second, migrating takes longer."""
-    await _administer(postgres, f"CREATE DATABASE {TEMPLATE} TEMPLATE postgres")
+    await administer(postgres, f"CREATE DATABASE {TEMPLATE} TEMPLATE postgres")
     return TEMPLATE
 
 
@@ -85,18 +85,17 @@ async def template(postgres: Server) -> str:
 async def postgres_url(postgres: Server, template: str) -> AsyncIterator[str]:
     """The address of a fresh, migrated database."""
     name = f"polling_{uuid4().hex[:12]}"
-    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _address(postgres, name)
-    await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    yield await cloned(postgres, template, name)
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
 async def empty_postgres_url(postgres: Server) -> AsyncIterator[str]:
     """The address of a fresh database without a table."""
     name = f"empty_{uuid4().hex[:12]}"
-    await _administer(postgres, f"CREATE DATABASE {name}")
-    yield _address(postgres, name)
-    await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await administer(postgres, f"CREATE DATABASE {name}")
+    yield address_of(postgres, name)
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +111,3 @@ async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     )
     yield pool
     await pool.dispose()
-
-
-def _address(server: Server, database: str) -> str:
-    # The server asks for no password; one is given so that it can be looked for.
-    url = make_url(server.url).set(database=database, password=DATABASE_PASSWORD)
-    return url.render_as_string(hide_password=False)
-
-
-async def _administer(server: Server, statement: str) -> None:
-    engine = create_async_engine(driver_url(server.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server
-from polling_api.store.engine import driver_url
 from running.asking import asking
+from running.databases import cloned
 from running.jobs import Job, ended_job, quiet_job, read
 from running.openapi import Told, comparing
-from running.planted import DATABASE_PASSWORD
 from running.service import Service, running_service
 from running.stored import Store
 
@@ -29,12 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 async def database_url(postgres: Server, template: str) -> str:
     """A migrated database for the whole run: it goes with its server."""
-    engine = create_async_engine(driver_url(postgres.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {DATABASE} TEMPLATE {template}"))
-    return (
-        make_url(postgres.url).set(database=DATABASE, password=DATABASE_PASSWORD).render_as_string(hide_password=False)
-    )
+    return await cloned(postgres, template, DATABASE)
 
 
 @pytest.fixture(scope="session")

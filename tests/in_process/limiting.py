@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from in_process.clocks import Clock
 from polling_api.ratelimit import (
     Blocks,
     Counters,
@@ -17,16 +18,6 @@ from polling_api.ratelimit import (
     Windows,
 )
 from polling_api.ratelimit.exchange import Offer, Reply
-
-
-class Clock:
-    """Says what it is told."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Unreliable:

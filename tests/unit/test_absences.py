@@ -5,20 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from in_process.caching import any_job
+from in_process.clocks import Clock
 from polling_api.domain.caller import ANYBODY, Caller
 from polling_api.domain.job import new_job_id
 from polling_api.hub import Notice
 from polling_api.watch import Absences
 
 ONE, OTHER = Caller("client_1", "key_1"), Caller("client_2", "key_2")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -24,6 +24,10 @@ STALLED_AFTER = 30.0  # seconds in which a reader takes nothing of what waits fo
 _log = structlog.get_logger(__name__)
 
 
+def _nobody_waits() -> None:
+    """An answer is one write: nothing follows it."""
+
+
 class SteppedSend:
     """An ASGI `send` that can be called by whoever has news, while the request's own task sleeps in `until_gone`.
 
@@ -33,12 +37,12 @@ class SteppedSend:
 
     Args:
         send: the server's.
-        ready: called when a write that had to wait is through.
+        ready: called when a write that had to wait is through; nobody needs it where an answer is one write.
     """
 
     __slots__ = ("_context", "_gave_up", "_ready", "_request", "_rest", "_send")
 
-    def __init__(self, send: Send, ready: Callable[[], None]) -> None:
+    def __init__(self, send: Send, ready: Callable[[], None] = _nobody_waits) -> None:
         self._send = send
         self._ready = ready
         self._request = asyncio.current_task()

@@ -23,7 +23,7 @@ class HeldList:
     """
 
     def __init__(self, send: Send, *, is_news: Callable[[Topic], bool], answer: Callable[[int], Answer]) -> None:
-        self.sending = SteppedSend(send, ready=_nothing)
+        self.sending = SteppedSend(send)
         self._is_news = is_news
         self._answer = answer
         self._began = 0.0
@@ -58,7 +58,3 @@ class HeldList:
         self._answered = True
         answer = self._answer(int(asyncio.get_running_loop().time() - self._began))
         self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages())
-
-
-def _nothing() -> None:
-    """An answer is one write: nothing follows it."""

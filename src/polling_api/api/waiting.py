@@ -32,7 +32,7 @@ class HeldAnswer:
     def __init__(
         self, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
     ) -> None:
-        self.sending = SteppedSend(send, ready=_nothing)
+        self.sending = SteppedSend(send)
         self._reached = reached
         self._answer = answer
         self._topic: Topic | None = None
@@ -89,7 +89,3 @@ def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) 
     if named is None or named >= job.version or any_change:
         return 0
     return named
-
-
-def _nothing() -> None:
-    """An answer is one write: nothing follows it."""

@@ -7,11 +7,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server
-from polling_api.store.engine import driver_url
+from running.databases import cloned
 from running.jobs import SET, Job, batch
 from running.service import Service, running_service
 from running.visitors import visitor
@@ -39,10 +37,7 @@ SETTINGS: Final = MappingProxyType(
 
 @pytest.fixture(scope="session")
 async def beset_database_url(postgres: Server, template: str) -> str:
-    engine = create_async_engine(driver_url(postgres.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {DATABASE} TEMPLATE {template}"))
-    return make_url(postgres.url).set(database=DATABASE).render_as_string(hide_password=False)
+    return await cloned(postgres, template, DATABASE)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,9 @@ from typing import Final
 
 import httpx
 import pytest
-from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from polling_api.embedded import Server, start_redis
-from polling_api.store.engine import driver_url
+from running.databases import cloned
 from running.jobs import Job, quiet_job
 from running.service import Service, running_service
 from running.signing import Credentials, new_client
@@ -42,10 +40,7 @@ SETTINGS: Final = MappingProxyType(
 
 @pytest.fixture(scope="session")
 async def limited_database_url(postgres: Server, template: str) -> str:
-    engine = create_async_engine(driver_url(postgres.url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {DATABASE} TEMPLATE {template}"))
-    return make_url(postgres.url).set(database=DATABASE).render_as_string(hide_password=False)
+    return await cloned(postgres, template, DATABASE)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from in_process.limiting import Clock
+from in_process.clocks import Clock
 from polling_api.app.core import Core, assemble
 from polling_api.app.limiting import limiting
 from polling_api.app.service import service_of

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from in_process.caching import any_job
 from in_process.carriers import Carrier, LocalCarrier, RedisCarrier
-from polling_api.domain.job import Job, Progress, Status, new_job_id
+from polling_api.domain.job import Job, new_job_id
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -30,17 +31,6 @@ def version() -> Callable[[int], Job]:
     job_id = new_job_id()
 
     def numbered(number: int) -> Job:
-        return Job(
-            id=job_id,
-            version=number,
-            status=Status.IN_PROGRESS,
-            status_version=number,
-            progress=Progress(total=10, completed=number % 10),
-            endpoint="/v1/chat/completions",
-            provider="simulator",
-            created_at=BEGAN,
-            updated_at=BEGAN,
-            metadata={"made by": "Ærø ✓"},
-        )
+        return any_job(number, job_id=job_id)
 
     return numbered

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import LocalCarrier
+from in_process.clocks import Clock
 from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.nodes import NO_COMPARISON, running_node
@@ -18,16 +19,6 @@ from polling_api.representation import Snapshot
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, StatusWatch
 from polling_api.watch.rereads import REREAD_AT_MOST_EVERY
-
-
-class Clock:
-    """Monotonic seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def deaf_hub() -> Hub:

@@ -11,7 +11,7 @@ from slowapi.errors import RateLimitExceeded
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from in_process.limiting import Clock
+from in_process.clocks import Clock
 from polling_api.api.limits import DECISION, PARTY, RouteLimiter, limit_headers, refusal_of
 from polling_api.ratelimit import Counters, CountersStorage, Figures, Windows, client, nobody
 

@@ -3,24 +3,17 @@
 import asyncio
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from in_process.clocks import Clock
 from polling_api.resilience.breaker import Breaker, CircuitOpen, Policy, State
 
 POLICY = Policy(window=10, fewest=4, failure_share=0.5, slow_after=1.0, slow_share=0.75, open_first=2, open_most=6)
 MOST_CHANCE = 0.999999
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
