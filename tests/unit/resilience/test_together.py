@@ -8,6 +8,8 @@ import pytest
 
 from polling_api.resilience.together import Ended, run_together
 
+Running = Callable[[], Coroutine[Any, Any, None]]
+
 
 class Part:
     """Runs until it is cancelled, and says so."""
