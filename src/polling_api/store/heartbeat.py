@@ -38,23 +38,36 @@ class Heartbeat:
         self._connection: Any = None
 
     async def beat(self) -> None:
-        """Have Postgres answer.
+        """Have Postgres answer. That all its connections are taken is an answer: those that are open go on.
 
         Raises:
-            Away: it did not in time.
+            Away: it did not in time, or lets us in no more.
         """
         try:
             with answering():
                 async with asyncio.timeout(self._within):
-                    if self._connection is None or self._connection.is_closed():
-                        self._connection = await _driver.connect(**self._options)
-                    await self._connection.execute("SELECT 1")  # without parameters: nothing is prepared for it
+                    await self._ask()
+        except Away:
+            self._give_up()
+            raise
+        except asyncpg.PostgresError as error:
+            self._give_up()
+            # A wrong password, no such database: nobody of us gets in, until somebody has mended that.
+            raise Away("The database lets us in no more.", retry_after=1) from error
         except asyncpg.InterfaceError as error:
             self._give_up()
             raise Away("The connection to the database was lost.", retry_after=1) from error
         except BaseException:
             self._give_up()
             raise
+
+    async def _ask(self) -> None:
+        if self._connection is None or self._connection.is_closed():
+            try:
+                self._connection = await _driver.connect(**self._options)
+            except asyncpg.TooManyConnectionsError:
+                return
+        await self._connection.execute("SELECT 1")  # without parameters: nothing is prepared for it
 
     def close(self) -> None:
         """Give the connection back, without asking anybody."""
