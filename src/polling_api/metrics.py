@@ -214,8 +214,8 @@ REFUSALS_LOST = Counter(
 PUSHES = Counter(
     "polling_pushes",
     "Events that the provider sent, by what came of them: due (a job was made due at once), unknown (no unfinished job "
-    "has such a batch), held (a monitor held the job all the time), repeated, other (about something else), forged, "
-    "malformed, full (too many waited).",
+    "has such a batch), held (a monitor held the job all the time), joined (another about the same batch waited), "
+    "repeated, other (about something else), forged, malformed, full (too many waited).",
     ("outcome",),
     registry=REGISTRY,
 )

@@ -70,6 +70,7 @@ def counted(outcome: str) -> float:
 
 
 async def test_the_jobs_of_all_batches_named_by_now_are_made_due_in_one_go_and_monitors_woken() -> None:
+    before = counted("due"), counted("joined")
     jobs = Jobs(all_due)
     async with pushing(jobs) as pushes:
         for name in ("one", "two", "one"):
@@ -78,6 +79,7 @@ async def test_the_jobs_of_all_batches_named_by_now_are_made_due_in_one_go_and_m
         await eventually(lambda: jobs.rings == 1)
 
     assert jobs.asked == [["one", "two"]]
+    assert (counted("due"), counted("joined")) == (before[0] + 2, before[1] + 1)
 
 
 async def test_a_job_that_a_monitor_holds_is_tried_again() -> None:

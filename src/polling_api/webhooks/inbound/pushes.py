@@ -52,7 +52,9 @@ class Pushes:
 
     def take(self, batch_id: str) -> bool:
         """Have the job of a batch made due in a moment; answers whether there was room for it."""
-        if batch_id not in self._waiting and len(self._waiting) >= MOST_WAITING:
+        if batch_id in self._waiting:
+            metrics.PUSHES.labels("joined").inc()
+        elif len(self._waiting) >= MOST_WAITING:
             return False
         self._waiting[batch_id] = _Wanted(self._clock())
         self._wake.set()
