@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import httpx
 
+from polling_api.api.webhook_places import WebhookPlaces
 from polling_api.app import connections
 from polling_api.settings import Settings
 from polling_api.signing.vault import Vault
@@ -82,3 +83,8 @@ def _transport(settings: Settings) -> GuardedTransport:
         keepalive_expiry=KEEP_IDLE,
     )
     return GuardedTransport(allow_private=settings.webhook_allow_private, ports=ports(settings), limits=limits)
+
+
+def webhook_places(settings: Settings) -> WebhookPlaces:
+    """Where webhooks may be sent."""
+    return WebhookPlaces(ports(settings), allow_private=settings.webhook_allow_private)
