@@ -233,6 +233,42 @@ PUSHES = Counter(
     ("outcome",),
     registry=REGISTRY,
 )
+WEBHOOK_DELIVERIES = Counter(
+    "polling_webhook_deliveries",
+    "Webhook deliveries after an attempt, by what they are then: delivered, pending (it failed and is tried again, or "
+    "was given back), dead (given up), superseded (it failed, and a newer version takes its place).",
+    ("status",),
+    registry=REGISTRY,
+)
+WEBHOOK_ATTEMPTS = Histogram(
+    "polling_webhook_attempt_seconds",
+    "One attempt to tell a receiver, by outcome: well, failed.",
+    ("outcome",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+WEBHOOKS_UNDER_WAY = Gauge(
+    "polling_webhooks_under_way", "Deliveries being sent now.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+WEBHOOKS_DUE = Gauge(
+    "polling_webhooks_due",
+    "Deliveries that are due and not being sent, counted up to 100,000.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",  # each dispatcher sees the same ones
+)
+WEBHOOKS_OLDEST_DUE = Gauge(
+    "polling_webhooks_oldest_due_seconds",
+    "For how long the oldest of those has been due.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+WEBHOOK_ENDPOINTS = Gauge(
+    "polling_webhook_endpoints",
+    "Webhook endpoints that tell their owners nothing: disabled, failing (for more than an hour).",
+    ("state",),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 
 
 # To find a metric by its labels takes longer than to count with it. Labels have few values, so each is found once.
@@ -248,6 +284,8 @@ absence_reads = cache(ABSENCE_READS.labels)
 absence_evictions = cache(ABSENCE_EVICTIONS.labels)
 snapshot_age = cache(SNAPSHOT_AGE.labels)
 warmed = cache(WARMED.labels)
+webhook_deliveries = cache(WEBHOOK_DELIVERIES.labels)
+webhook_attempt_seconds = cache(WEBHOOK_ATTEMPTS.labels)
 
 
 def whole() -> CollectorRegistry:

@@ -41,6 +41,13 @@ def _webhook_secret(secret: SecretStr) -> SecretStr:
 
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 WebhookSecrets = Annotated[tuple[WebhookSecret, ...], NoDecode, BeforeValidator(_listed)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_listed)]
+Ceilings = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=7 * 86_400)], ...],
+    Field(min_length=1, max_length=20),
+    NoDecode,
+    BeforeValidator(_listed),
+]
 MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -283,6 +290,40 @@ class Settings(BaseSettings):
     max_requests: int = _setting(50_000, "requests", "The provider's own bound on a batch.", gt=0)
     idempotency_keep: float = _setting(
         86_400, "s", "An Idempotency-Key stands for its job this long; clients give up repeating sooner.", gt=0
+    )
+
+    # Webhooks
+    anonymous_webhooks: bool = _setting(
+        default=False, unit="flag", reason="Unsigned callers may have this service send requests only if asked."
+    )
+    webhook_allow_private: bool = _setting(
+        default=False,
+        unit="flag",
+        reason="Webhooks may go to loopback and private networks: for development, where receivers are there.",
+    )
+    webhook_ports: Ports = _setting((80, 443, 8080, 8443), "ports", "Webhooks go to these alone; empty: to any.")
+    webhook_schedule: Ceilings = _setting(
+        (10, 60, 300, 900, 3600, 7200, 14_400, 28_800, 43_200, 57_600),
+        "s",
+        "Ceilings of the waits after each failed attempt, drawn evenly below them: a day in all on average; then a "
+        "delivery is dead.",
+    )
+    webhook_timeout: float = _setting(
+        15, "s", "The whole of an attempt; receivers take a message in, and do their work later.", gt=0, le=120
+    )
+    webhook_concurrency: int = _setting(128, "deliveries", "Under way at once from one dispatcher.", ge=1)
+    webhook_destination_concurrency: int = _setting(
+        16, "deliveries", "To one host and port at once; an owner has at most half of it.", ge=1
+    )
+    webhook_owner_concurrency: int = _setting(
+        32, "deliveries", "Of one owner at once: as much as receivers of its own that hang can hold.", ge=1
+    )
+    webhook_destination_rate: float = _setting(
+        100, "deliveries/s", "Begun to one host and port; most receivers take fewer.", gt=0
+    )
+    webhook_owner_rate: float = _setting(50, "deliveries/s", "Begun of one owner, wherever they go.", gt=0)
+    webhook_keep: float = _setting(
+        30 * 86_400, "s", "Deliveries are listed, and can be sent again, this long after their end.", gt=0
     )
 
     # Keeping

@@ -35,7 +35,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     # Streams get a comment every half second, not every 15 s, so that a test can see one.
-    settings = {"keepalive_every": "0.5"}
+    settings = {"keepalive_every": "0.5", "anonymous_webhooks": "true", "webhook_schedule": "0.1,0.1"}
     async with running_service(
         database_url, redis_url, folder=folder, workers=2, settings=settings, shared_figures=True
     ) as running:

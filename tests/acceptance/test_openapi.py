@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from polling_api.api.codes import KINDS
-from polling_api.api.shapes import JobDocument, ProblemDocument, ResultListDocument, SubmissionDocument
+from polling_api.api.shapes import JobDocument, ProblemDocument, ResultListDocument
+from polling_api.api.submission_shapes import SubmissionDocument
 from running.jobs import QUICK, QUIET, SET, Job, batch, ended_job, submit, until_terminal
 from running.openapi import Document, Told, answers_of, broken_rules, examples, operations, resolved
 
@@ -38,6 +39,14 @@ OPERATIONS = {
     "/api/v1/keys/{key_id}/rotate": {"post"},
     "/api/v1/access-tokens": {"post"},
     "/api/v1/audit": {"get", "head"},
+    "/api/v1/webhook-endpoints": {"get", "head", "post"},
+    "/api/v1/webhook-endpoints/{endpoint_id}": {"get", "head", "patch", "delete"},
+    "/api/v1/webhook-endpoints/{endpoint_id}/rotate-secret": {"post"},
+    "/api/v1/webhook-endpoints/{endpoint_id}/test": {"post"},
+    "/api/v1/webhook-deliveries": {"get", "head"},
+    "/api/v1/webhook-deliveries/replay": {"post"},
+    "/api/v1/webhook-deliveries/{delivery_id}": {"get", "head"},
+    "/api/v1/webhook-deliveries/{delivery_id}/replay": {"post"},
     "/health/live": {"get", "head"},
     "/health/ready": {"get", "head"},
     "/metrics": {"get", "head"},

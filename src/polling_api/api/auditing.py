@@ -14,6 +14,9 @@ from polling_api.domain.caller import ANYBODY, Caller
 REFUSALS: Final = frozenset(
     {
         "anonymous_submit_disabled",
+        "anonymous_webhooks_disabled",
+        "delivery_not_found",
+        "endpoint_not_found",
         "insufficient_scope",
         "invalid_signature",
         "invalid_token",

@@ -79,6 +79,34 @@ KINDS: dict[str, Kind] = {
     "too_many_keys": Kind(
         HTTPStatus.CONFLICT, "The client has as many good keys as it may have. End one that is not used any more."
     ),
+    "endpoint_not_found": Kind(
+        HTTPStatus.NOT_FOUND,
+        "There is no such webhook endpoint, or it is not of the client that asks: both are answered alike.",
+    ),
+    "delivery_not_found": Kind(
+        HTTPStatus.NOT_FOUND,
+        "There is no such webhook delivery, or it is not of the client that asks: both are answered alike. Deliveries "
+        "are kept for some time after they were made, or given up.",
+    ),
+    "too_many_endpoints": Kind(
+        HTTPStatus.CONFLICT,
+        "The client has as many webhook endpoints as it may have, each of which is told of all its jobs. Delete one.",
+    ),
+    "endpoint_disabled": Kind(
+        HTTPStatus.CONFLICT,
+        "Nobody is to be told any more: the webhook endpoint is disabled or deleted, or it answered 410. Enable it "
+        '(`PATCH` with `{"status":"enabled"}`), and ask again.',
+    ),
+    "delivery_superseded": Kind(
+        HTTPStatus.CONFLICT,
+        "A newer version of the job was to be told there since, and nobody is told an older version after a newer "
+        "one. Send the newer delivery again.",
+    ),
+    "anonymous_webhooks_disabled": Kind(
+        HTTPStatus.FORBIDDEN,
+        "Unsigned callers may not have this service send requests to addresses of their choice. Sign the submit, "
+        "leave out `webhook`, or have the operator set POLLING_ANONYMOUS_WEBHOOKS=true.",
+    ),
     "anonymous_submit_disabled": Kind(
         HTTPStatus.FORBIDDEN,
         "This service is connected to a real provider, whose work costs money, so it takes jobs from its "

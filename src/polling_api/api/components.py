@@ -14,7 +14,7 @@ from polling_api.api.described import HEADERS, PROBLEM_TYPE, example_of
 Document = dict[str, Any]
 Operation = dict[str, Any]
 
-JOB = "#/components/schemas/JobDocument"
+JOBS = {f"#/components/schemas/{name}" for name in ("JobDocument", "SubmittedJobDocument")}
 _JOB_ID = "job_id"
 # Where a job's id goes in the calls that can be made with it: the parameter's name, and how it is written there.
 _IDS = {_JOB_ID: "$response.body#/id", "ids": "$response.body#/id"}
@@ -88,7 +88,7 @@ def link_jobs(document: Document) -> None:
     for path, method, operation in operations_of(document):
         base = path.partition("/{")[0]
         for answer in operation["responses"].values() if method == "post" else ():
-            if answer.get("content", {}).get("application/json", {}).get("schema") == {"$ref": JOB}:
+            if answer.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref") in JOBS:
                 ours = [name for name, (target, _) in links.items() if target.startswith(f"{base}/")]
                 answer["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in ours}
     document["components"]["links"] = {name: link for name, (_, link) in sorted(links.items())}

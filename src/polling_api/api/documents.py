@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polling_api.api.described import Responses, described, problems
-from polling_api.api.shapes import JobDocument
+from polling_api.api.submission_shapes import SubmittedJobDocument
 
 _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applied")
 _KEPT = ("Age", "X-Served-From")
@@ -22,7 +22,7 @@ SUBMIT: Responses = {
     200: described(
         "The job has ended: within the wait that was asked for, or before the submit was repeated.",
         *_SUBMITTED,
-        model=JobDocument,
+        model=SubmittedJobDocument,
     ),
     **problems(
         "bad_request",
@@ -30,6 +30,7 @@ SUBMIT: Responses = {
         "body_cut",
         "malformed_json",
         "anonymous_submit_disabled",
+        "anonymous_webhooks_disabled",
         "idempotency_in_progress",
         "body_too_large",
         "unsupported_media_type",

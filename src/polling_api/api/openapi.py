@@ -27,7 +27,14 @@ from polling_api.api.described import CORRELATION_ID, limited, problems
 from polling_api.api.guard import LIMITED
 from polling_api.api.hot import HotRoute
 from polling_api.api.origins import SAFE
-from polling_api.api.shapes import JobDocument, ProblemDocument, SubmissionDocument
+from polling_api.api.shapes import JobDocument, ProblemDocument
+from polling_api.api.submission_shapes import SubmissionDocument, SubmittedJobDocument
+from polling_api.api.webhook_shapes import (
+    ChangedEndpointDocument,
+    NewEndpointDocument,
+    ReplayDocument,
+    SecretRotationDocument,
+)
 from polling_api.representation import API_VERSION
 
 DESCRIPTION = """The status tier of a generation service.
@@ -44,10 +51,15 @@ _MODELS = (
     ProblemDocument,
     SubmissionDocument,
     JobDocument,
+    SubmittedJobDocument,
     BatchGetDocument,
     NewKeyDocument,
     RotationDocument,
     NewTokenDocument,
+    NewEndpointDocument,
+    ChangedEndpointDocument,
+    SecretRotationDocument,
+    ReplayDocument,
 )
 # Refusals that every address has, and its server.
 _EVERYWHERE = (

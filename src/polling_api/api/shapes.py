@@ -114,56 +114,6 @@ class PartialJobDocument(BaseModel):
     model_config = ConfigDict(title="PartialJob", extra="allow")
 
 
-class RequestDocument(BaseModel):
-    """One request of a batch; `body` goes to the provider as it is."""
-
-    model_config = ConfigDict(title="Request", extra="forbid")
-
-    custom_id: str = Field(min_length=1, max_length=512, description="Unique in the job.")
-    body: dict[str, Any]
-
-
-class SubmissionDocument(BaseModel):
-    """A batch to be run."""
-
-    model_config = ConfigDict(
-        title="Submission",
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "requests": [
-                        {
-                            "custom_id": "film-1",
-                            "body": {
-                                "model": "gpt-4o-mini",
-                                "messages": [{"role": "user", "content": "The genre of Alien, in one word?"}],
-                            },
-                        }
-                    ],
-                    "endpoint": "/v1/chat/completions",
-                    "metadata": {"team": "films", "simulator": "queued 0.2s, in_progress 2s @50%, succeeded"},
-                    "expires_in": 3600,
-                }
-            ]
-        },
-    )
-
-    requests: list[RequestDocument] = Field(min_length=1, max_length=50_000)
-    endpoint: str | None = Field(default="/v1/chat/completions", description="One that the provider's batches know.")
-    metadata: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] | None,
-        Field(
-            max_length=15,
-            description="Strings. `simulator` is the script of a simulated batch: steps divided by commas, each "
-            '`status [duration "s"] ["@" percent "%"] ["fail=" n]`.',
-        ),
-    ] = None
-    expires_in: float | None = Field(
-        default=None, gt=0, le=604_800, description="The job's own deadline, in seconds; at most a week."
-    )
-
-
 class ResultDocument(BaseModel):
     """What became of one request."""
 

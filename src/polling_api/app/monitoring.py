@@ -10,6 +10,7 @@ from polling_api.app.circuits import Circuits, provider_circuit
 from polling_api.app.pools import monitor_pools
 from polling_api.app.restarts import Restarts
 from polling_api.app.waiting import until_there
+from polling_api.app.webhooks import webhooks
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import Alarm
@@ -21,13 +22,14 @@ from polling_api.store.shares import Kind
 
 
 async def run_monitor(settings: Settings) -> None:
-    """Look after jobs until cancelled, as soon as the database is there; then give every lease back.
+    """Look after jobs, and tell of them, until cancelled, as soon as the database is there; then give every lease back.
 
     Raises:
         NotThere: the database was not there in time.
-        ValueError: an address is missing.
+        ValueError: an address is missing, or there is no master key.
     """
     await until_there(settings)
+    owner = f"{socket.gethostname()}-{secrets.token_hex(8)}"
     circuits = Circuits()
     pools = monitor_pools(settings, circuits)
     provider = OpenAIBatches(
@@ -49,7 +51,7 @@ async def run_monitor(settings: Settings) -> None:
         pools[Kind.JOBS],
         provider,
         hub.publish,
-        owner=f"{socket.gethostname()}-{secrets.token_hex(8)}",
+        owner=owner,
         interval=settings.monitor_interval,
         lease=settings.lease_seconds,
         concurrency=settings.upstream_concurrency,
@@ -63,22 +65,31 @@ async def run_monitor(settings: Settings) -> None:
         hub.publish_gone,
         jobs_keep=settings.jobs_keep,
         audit_keep=settings.audit_keep,
+        deliveries_keep=settings.webhook_keep,
         every=settings.retention_every,
     )
-    vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
+    hooks = webhooks(settings, pools[Kind.WEBHOOKS], owner)
+    hub.join(hooks.bell)
+
+    def back() -> None:
+        alarm.ringing.set()
+        hooks.bell.ringing.set()
+
+    vigil = pools.vigil(gone=_nothing, back=back)
     restarts = Restarts()
     telling = running.start([hub.run, cache.run, vigil.run, tallies.write_often], restarts)
-    working = running.start([monitor.run, retention.run], restarts)
+    working = running.start([monitor.run, retention.run, hooks.dispatcher.run, hooks.census.run], restarts)
     try:
         await asyncio.Event().wait()
     finally:
-        await monitor.stop()
+        await asyncio.gather(monitor.stop(), hooks.dispatcher.stop())
         await running.end(working)
         await running.flush(hub)
         await running.end(telling)
         await hub.close()
         await cache.close()
         await provider.close()
+        await hooks.close()
         await pools.close()
 
 

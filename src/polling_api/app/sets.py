@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polling_api.api.admission import Door
 from polling_api.api.bearers import BearersDoor
 from polling_api.api.guard import GuardedDoor
+from polling_api.api.own_webhooks import OwnWebhooks
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.account import AUDIT, KEYS, AccountEndpoints, account_router
 from polling_api.api.routes.audit import AuditEndpoint
@@ -24,16 +25,31 @@ from polling_api.api.routes.many_events import ManyEventsEndpoint
 from polling_api.api.routes.results import ResultsEndpoint
 from polling_api.api.routes.status import StatusEndpoint
 from polling_api.api.routes.submit import SubmitEndpoint
+from polling_api.api.routes.webhook_deliveries import DeliveryCalls, WebhookDeliveriesEndpoint
+from polling_api.api.routes.webhook_endpoints import EndpointCalls, WebhookEndpointsEndpoint
+from polling_api.api.routes.webhooks import DELIVERIES, ENDPOINTS, WebhookEndpoints, webhooks_router
 from polling_api.api.routes.whoami import WhoamiEndpoint, limits_of_clients
 from polling_api.api.signers import SignersDoor
 from polling_api.api.submission import Rules
 from polling_api.app.core import Core
 from polling_api.app.limiting import figures_of
+from polling_api.app.webhooks import webhook_places
 from polling_api.domain.audit import Place, Recorded
 from polling_api.representation import Form
 from polling_api.settings import Settings
 from polling_api.signing.verifier import Verifier
-from polling_api.store import audit, clients, endings, jobs, keys, listing, result_pages
+from polling_api.store import (
+    audit,
+    clients,
+    endings,
+    jobs,
+    keys,
+    listing,
+    result_pages,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_replays,
+)
 from polling_api.store.shares import Kind
 
 SIMPLE_SET = "/api/v1/jobs"
@@ -55,7 +71,11 @@ def signed_set(core: Core) -> list[APIRouter]:
     door = GuardedDoor(SignersDoor(verifier, core.keyring, core.keyring.used), core.limiting.guard)
     rules = _rules_of(settings, max_batch_bytes=settings.max_batch_bytes)
     jobs_routes = jobs_router(SIGNED_SET, _endpoints(core, SIGNED_SET, door, rules), door, core.limiting.limiter())
-    return [jobs_routes, account_router(_account(core), door, core.limiting.limiter())]
+    return [
+        jobs_routes,
+        account_router(_account(core), door, core.limiting.limiter()),
+        webhooks_router(_webhooks(core), door, core.limiting.limiter()),
+    ]
 
 
 def _account(core: Core) -> AccountEndpoints:
@@ -75,6 +95,29 @@ def _account(core: Core) -> AccountEndpoints:
     )
 
 
+def _webhooks(core: Core) -> WebhookEndpoints:
+    engine = core.pools[Kind.REQUESTS]
+    calls = EndpointCalls(
+        make=partial(webhook_endpoints.make, engine),
+        change=partial(webhook_endpoints.change, engine),
+        rotate=partial(webhook_endpoints.rotate, engine),
+        remove=partial(webhook_endpoints.remove, engine),
+        find=partial(webhook_endpoints.find, engine),
+        page=partial(webhook_endpoints.page, engine),
+        test=partial(webhook_replays.test, engine),
+    )
+    of_deliveries = DeliveryCalls(
+        page=partial(webhook_deliveries.page, engine),
+        find=partial(webhook_deliveries.find, engine),
+        replay=partial(webhook_replays.replay, engine),
+        replay_dead=partial(webhook_replays.replay_dead, engine),
+    )
+    return WebhookEndpoints(
+        WebhookEndpointsEndpoint(calls, core.vault, webhook_places(core.settings), ENDPOINTS, core.cursors),
+        WebhookDeliveriesEndpoint(of_deliveries, DELIVERIES, core.cursors),
+    )
+
+
 def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints:
     settings, engine, watch, ownership = core.settings, core.pools[Kind.REQUESTS], core.watch, core.ownership
     form, guard = Form(base), core.limiting.guard
@@ -89,6 +132,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
             form=form,
             rules=rules,
             provider=settings.provider_name,
+            webhooks=OwnWebhooks(core.vault, anonymous=settings.anonymous_webhooks),
             anonymous=settings.simulated or settings.anonymous_submit,
             most_unfinished=settings.limit_anonymous_jobs,
             keys_keep=settings.idempotency_keep,
@@ -119,6 +163,7 @@ def _rules_of(settings: Settings, *, max_batch_bytes: int) -> Rules:
         max_line_bytes=settings.max_line_bytes,
         max_requests=settings.max_requests,
         simulated=settings.simulated,
+        webhook_refused=webhook_places(settings).refused,
     )
 
 

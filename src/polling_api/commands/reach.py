@@ -76,6 +76,6 @@ async def new_key(engine: Engine, vault: Vault) -> tuple[NewKey, str]:
             what is sealed here.
     """
     for kept in await resealing.read(engine, limit=1):
-        vault.open(kept.key_id, kept.sealed)
+        vault.open(kept.owner_id, kept.sealed)
     key_id, secret = new_key_id(), new_secret()
     return NewKey(key_id, vault.seal(key_id, secret)), shown(secret)

@@ -7,14 +7,14 @@ from random import random
 
 import structlog
 
-from polling_api.monitor.cancellation import stop
 from polling_api.monitor.decision import Patience
 from polling_api.monitor.ledger import Ledger, Point, Publish, Renew, nothing, to_nobody
-from polling_api.monitor.reporting import report
 from polling_api.monitor.sweep import Sweep
 from polling_api.monitor.tenure import Tenure
 from polling_api.providers.protocol import Provider
 from polling_api.resilience.backoff import full_jitter
+from polling_api.resilience.cancellation import stop
+from polling_api.resilience.reporting import report
 from polling_api.resilience.together import raise_for
 from polling_api.store.engine import Engine
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from polling_api.errors import Unavailable
-from polling_api.monitor.cancellation import stop
 from polling_api.monitor.ledger import Ledger
 from polling_api.monitor.tenure import LeaseLost, Tenure
+from polling_api.resilience.cancellation import stop
 
 IN_LINE = 7  # waiting for each one under way: work for some seconds; the rest is other monitors' to find
 

@@ -10,9 +10,9 @@ from polling_api import metrics
 from polling_api.domain.advance import Event, Settled, advance, settle
 from polling_api.domain.job import Job, JobError, Status
 from polling_api.domain.result import ItemResult, Stray
-from polling_api.monitor.cancellation import to_the_end
 from polling_api.monitor.decision import change
 from polling_api.monitor.tenure import Tenure
+from polling_api.resilience.cancellation import to_the_end
 from polling_api.store import leases, requests, results, strays
 from polling_api.store.changes import Change
 from polling_api.store.engine import Engine

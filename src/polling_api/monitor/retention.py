@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
-from polling_api.monitor.cancellation import to_the_end
-from polling_api.monitor.reporting import report
+from polling_api.resilience.cancellation import to_the_end
+from polling_api.resilience.reporting import report
 from polling_api.store import audit_partitions, purges, retention
 from polling_api.store.clock import database_time
 from polling_api.store.engine import Engine
@@ -44,6 +44,7 @@ class Retention:
         publish_gone: told of deleted jobs, after the commit.
         jobs_keep: seconds from a job's end until it is deleted.
         audit_keep: seconds that every entry of the audit log is kept; its month is dropped when all of it is over.
+        deliveries_keep: seconds from a webhook delivery's end until it is deleted.
         every: seconds between two turns, give or take a half, so that monitors started together drift apart.
         now: tells which month it is; by default the database's clock, since a node's own may be wrong by years.
     """
@@ -55,6 +56,7 @@ class Retention:
         *,
         jobs_keep: float,
         audit_keep: float,
+        deliveries_keep: float = 30 * 86_400,
         every: float,
         now: Callable[[], Awaitable[datetime]] | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class Retention:
         self._publish_gone = publish_gone
         self._jobs_keep = jobs_keep
         self._audit_keep = timedelta(seconds=audit_keep)
+        self._deliveries_keep = deliveries_keep
         self._every = every
         self._now = now or partial(database_time, engine)
 
@@ -85,6 +88,7 @@ class Retention:
             "results": self._expire_results,
             "jobs": self._expire_jobs,
             "keys": self._expire_keys,
+            "deliveries": self._expire_deliveries,
             "rows": self._purge,
             "months_made": self._make_months,
             "months_dropped": self._drop_months,  # last: it may find the log in use, which ends the turn
@@ -106,6 +110,10 @@ class Retention:
     async def _expire_keys(self) -> tuple[int, bool]:
         expired = await retention.expire_keys(self._engine, limit=MOST_KEYS)
         return expired, expired == MOST_KEYS
+
+    async def _expire_deliveries(self) -> tuple[int, bool]:
+        expired = await retention.expire_deliveries(self._engine, keep=self._deliveries_keep, limit=MOST_JOBS)
+        return expired, expired == MOST_JOBS
 
     async def _purge(self) -> tuple[int, bool]:
         purged = await purges.purge(self._engine, rows=MOST_ROWS)

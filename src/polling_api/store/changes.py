@@ -27,6 +27,7 @@ from polling_api.domain.advance import Transition
 from polling_api.domain.job import TERMINAL, Status
 from polling_api.store.arrays import Rows
 from polling_api.store.clock import CLOCK, NOW, just_after, later
+from polling_api.store.outbox import telling
 from polling_api.store.rows import JOB, storable, version_of
 from polling_api.store.tables import jobs
 
@@ -79,7 +80,7 @@ _change = Rows(
 
 
 def _writing(allowed: ColumnElement[bool], beside: Callable[[CTE], dict[str, Any]]) -> Select[Any]:
-    """Write the changes whose jobs are `allowed` and still as they were, and their transitions.
+    """Write the changes whose jobs are `allowed` and still as they were, their transitions, and who is told of them.
 
     `beside` gives, from what is written, the columns that clients do not see.
     """
@@ -112,7 +113,7 @@ def _writing(allowed: ColumnElement[bool], beside: Callable[[CTE], dict[str, Any
         .returning(*JOB)
         .cte("saved")
     )
-    return select(saved).add_cte(version_of(saved))
+    return select(saved).add_cte(version_of(saved), *telling(saved))
 
 
 def _ends(held: CTE) -> ColumnElement[bool]:

@@ -21,7 +21,8 @@ from polling_api.store.tables import jobs, transitions
 
 MOST_TRIES = 10  # a monitor writes a version or two in the time of a try; more is a storm
 
-_job_id = bindparam("job_id", type_=Text())
+# Not `job_id`: a parameter that has a column's name becomes a value of every UPDATE in its statement.
+_job_id = bindparam("of_job", type_=Text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ async def delete(engine: AsyncEngine, job_id: str) -> bool:
         Unavailable: it may or may not be deleted.
     """
     async with statements(engine) as connection:
-        found = (await connection.execute(_DELETE, {"job_id": job_id})).one()
+        found = (await connection.execute(_DELETE, {"of_job": job_id})).one()
     if found.unfinished:
         raise Conflict("The job has not ended; only a finished one can be deleted.", code="job_unfinished")
     return found.deleted
@@ -127,7 +128,7 @@ async def history(engine: AsyncEngine, job_id: str, *, after: int, limit: int) -
     Raises:
         Unavailable: the database did not answer.
     """
-    parameters = {"job_id": job_id, "after": after, "most": limit}
+    parameters = {"of_job": job_id, "after": after, "most": limit}
     async with statements(engine) as connection:
         return [
             HistoryEntry(

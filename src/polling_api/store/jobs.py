@@ -17,8 +17,9 @@ from polling_api.store.arrays import Rows
 from polling_api.store.clock import CLOCK, NOW, later
 from polling_api.store.engine import statements, transaction
 from polling_api.store.idempotency import Once, claim
+from polling_api.store.outbox import telling
 from polling_api.store.rows import JOB, PAST_JOB, job_from, version_of
-from polling_api.store.tables import jobs, requests, transitions
+from polling_api.store.tables import job_webhooks, jobs, requests, transitions
 from polling_api.store.unfinished import Share, require_room
 
 COPY_TIMEOUT = 120.0  # seconds: a batch of 200 MB on a slow disk
@@ -49,7 +50,11 @@ _FIRST_VERSION = {
 _created = (
     insert(jobs).from_select(list(_FIRST_VERSION), select(*_FIRST_VERSION.values())).returning(*JOB).cte("created")
 )
-_CREATE = select(_created).add_cte(version_of(_created))
+_CREATE = select(_created).add_cte(version_of(_created), *telling(_created))
+_ADD_WEBHOOK = insert(job_webhooks).values(
+    job_id=bindparam("job_id", type_=Text()),
+    **{name: bindparam(name, type_=job_webhooks.c[name].type) for name in ("url", "lane", "events", "secret")},
+)
 
 _READ = select(*JOB).where(jobs.c.id == any_(bindparam("ids", type_=ARRAY(Text()))))
 
@@ -86,10 +91,21 @@ _STATUSES_AFTER = (
 
 
 @dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """Where a job is told besides, as `domain.webhook` has checked it; `sealed` is its secret, sealed for the job."""
+
+    url: str
+    lane: str
+    events: tuple[str, ...]
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to be stored. `expires_in` is its own deadline, `poll_after` the first pace, both in seconds.
 
-    `share` is what its submitter may have at once, None where that is not counted.
+    `share` is what its submitter may have at once, None where that is not counted; `webhook` is where it is told
+    besides, if its submitter asked for that.
     """
 
     id: str
@@ -101,6 +117,7 @@ class NewJob:
     expires_in: float | None
     poll_after: int
     share: Share | None = None
+    webhook: NewWebhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +180,8 @@ async def create(
             return Created(job_from((await connection.execute(_READ, {"ids": [job_id]})).one()), replayed=True)
         if new.share is not None:
             await require_room(connection, new.share)
+        if new.webhook is not None:
+            await connection.execute(_ADD_WEBHOOK, _webhook_of(new.id, new.webhook))
         # The job's row comes last: its times are then those of the commit, not of a long COPY's start.
         copied = await _copy_requests(connection, new.id, new_requests, within)
         if copied != new.total:
@@ -253,6 +272,16 @@ async def _records(job_id: str, new_requests: Iterable[NewRequest]) -> AsyncIter
         if since_yield >= YIELD_EVERY:
             since_yield = 0
             await asyncio.sleep(0)
+
+
+def _webhook_of(job_id: str, webhook: NewWebhook) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "url": webhook.url,
+        "lane": webhook.lane,
+        "events": list(webhook.events),
+        "secret": webhook.sealed,
+    }
 
 
 def _parameters_of(new: NewJob) -> dict[str, Any]:

@@ -18,13 +18,16 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store.clock import NOW
 from polling_api.store.engine import transaction
-from polling_api.store.tables import idempotency_keys, purges, requests, results, strays, transitions
+from polling_api.store.tables import idempotency_keys, job_webhooks, purges, requests, results, strays, transitions
+from polling_api.store.tables import webhook_attempts as attempts
+from polling_api.store.tables import webhook_deliveries as deliveries
 
 MOST_JOBS = 100  # in one transaction: small ones need no round trips of their own
 # Of a table in one transaction, and at least a row: a thousand generated images are gigabytes, for which no statement
@@ -49,9 +52,21 @@ def queueing(chosen: CTE) -> CTE:
 def forgetting(gone: CTE) -> tuple[CTE, ...]:
     """What has to be done in the statement that deletes the jobs of which `gone` returns `id`.
 
-    Their versions and keys go with them; what may be many rows is queued.
+    Their versions and keys go with them, and what was told of them; what is still to be told stays, with the secret
+    to sign it. What may be many rows is queued.
     """
+    told = (
+        delete(deliveries)
+        .where(
+            deliveries.c.job_id == gone.c.id, deliveries.c.settled_at.is_not(None), deliveries.c.lease_owner.is_(None)
+        )
+        .returning(deliveries.c.id)
+        .cte("forgotten_deliveries")
+    )
     return (
+        told,
+        delete(attempts).where(attempts.c.delivery_id == told.c.id).cte("forgotten_attempts"),
+        update(job_webhooks).where(job_webhooks.c.job_id == gone.c.id).values(orphaned_at=NOW).cte("orphaned_webhooks"),
         delete(transitions).where(transitions.c.job_id == gone.c.id).cte("forgotten_versions"),
         delete(idempotency_keys).where(idempotency_keys.c.job_id == gone.c.id).cte("forgotten_keys"),
         queueing(gone),

@@ -2,45 +2,68 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, LargeBinary, Text, Update, bindparam, select, update
+from sqlalchemy import Column, Integer, LargeBinary, Select, Text, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store.arrays import Rows
 from polling_api.store.engine import statements
-from polling_api.store.tables import keys
+from polling_api.store.tables import job_webhooks, keys
+from polling_api.store.tables import webhook_endpoints as endpoints
 
 BATCH = 200  # secrets in one statement: their rows are locked for some milliseconds
 
-_READ = (
-    select(keys.c.id, keys.c.secret)
-    .where(keys.c.id > bindparam("after", type_=Text()))
-    .order_by(keys.c.id)
-    .limit(bindparam("most", type_=Integer()))
+_change = Rows("change", owner_id=Text(), old=LargeBinary(), new=LargeBinary())
+
+
+class Place(NamedTuple):
+    """Where secrets are kept: the column, and that of the id for which each was sealed."""
+
+    secret: Column[Any]
+    owner: Column[Any]
+
+
+KEYS = Place(keys.c.secret, keys.c.id)
+EVERYWHERE = (
+    KEYS,
+    Place(endpoints.c.secret, endpoints.c.id),
+    Place(endpoints.c.previous_secret, endpoints.c.id),
+    Place(job_webhooks.c.secret, job_webhooks.c.job_id),
 )
-_change = Rows("change", key_id=Text(), old=LargeBinary(), new=LargeBinary())
 
 
-def _replacing() -> Update:
+def _reading(place: Place) -> Select[*tuple[Any, ...]]:
+    return (
+        select(place.owner, place.secret)
+        .where(place.owner > bindparam("after", type_=Text()), place.secret.is_not(None))
+        .order_by(place.owner)
+        .limit(bindparam("most", type_=Integer()))
+    )
+
+
+def _replacing(place: Place) -> Update:
+    table = place.secret.table
     held = (
-        select(keys.c.id, _change.c.new)
-        .select_from(_change.table.join(keys, keys.c.id == _change.c.key_id))
-        .where(keys.c.secret == _change.c.old)
-        .order_by(keys.c.id)
-        .with_for_update(of=keys, key_share=True)
+        select(place.owner, _change.c.new)
+        .select_from(_change.table.join(table, place.owner == _change.c.owner_id))
+        .where(place.secret == _change.c.old)
+        .order_by(place.owner)
+        .with_for_update(of=table, key_share=True)
         .cte("held")
     )
-    return update(keys).where(keys.c.id == held.c.id).values(secret=held.c.new)
+    return update(table).where(place.owner == held.c[place.owner.name]).values({place.secret.name: held.c.new})
 
 
-_REPLACE = _replacing()
+_READ = {place: _reading(place) for place in EVERYWHERE}
+_REPLACE = {place: _replacing(place) for place in EVERYWHERE}
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A secret as it is kept, and the id of the key that it was sealed for."""
+    """A secret as it is kept, and the id of what it was sealed for: a key, an endpoint, a job."""
 
-    key_id: str
+    owner_id: str
     sealed: bytes = field(repr=False)
 
 
@@ -62,26 +85,29 @@ async def reseal(
 
     Args:
         engine: the primary's.
-        resealed: gives, for a key's id and its sealed secret, the new one, or None where it is right already. What it
-            raises ends this; what was sealed before stays.
+        resealed: gives, for the id of what a secret belongs to and the sealed secret, the new one, or None where it is
+            right already. What it raises ends this; what was sealed before stays.
         batch: secrets in one statement.
 
     Raises:
         Unavailable: some may be sealed anew, and some not.
     """
-    after, seen, changed = "", 0, 0
-    while some := await read(engine, after=after, limit=batch):
-        after, seen = some[-1].key_id, seen + len(some)
-        anew = [(was, resealed(was.key_id, was.sealed)) for was in some]
-        changed += await replace(engine, [(was, new) for was, new in anew if new is not None])
+    seen, changed = 0, 0
+    for place in EVERYWHERE:
+        after = ""
+        while some := await read(engine, place, after=after, limit=batch):
+            after, seen = some[-1].owner_id, seen + len(some)
+            anew = [(was, resealed(was.owner_id, was.sealed)) for was in some]
+            changed += await replace(engine, [(was, new) for was, new in anew if new is not None], place)
     return Resealed(seen, changed)
 
 
-async def read(engine: AsyncEngine, *, after: str = "", limit: int) -> list[Sealed]:
-    """Read some kept secrets in the order of their keys' ids.
+async def read(engine: AsyncEngine, place: Place = KEYS, *, after: str = "", limit: int) -> list[Sealed]:
+    """Read some kept secrets in the order of the ids that they were sealed for.
 
     Args:
         engine: the primary's.
+        place: where they are kept.
         after: the id after which to begin.
         limit: at most so many.
 
@@ -89,10 +115,10 @@ async def read(engine: AsyncEngine, *, after: str = "", limit: int) -> list[Seal
         Unavailable: the database did not answer.
     """
     async with statements(engine) as connection:
-        return [Sealed(*row) for row in await connection.execute(_READ, {"after": after, "most": limit})]
+        return [Sealed(*row) for row in await connection.execute(_READ[place], {"after": after, "most": limit})]
 
 
-async def replace(engine: AsyncEngine, changes: Sequence[tuple[Sealed, bytes]]) -> int:
+async def replace(engine: AsyncEngine, changes: Sequence[tuple[Sealed, bytes]], place: Place = KEYS) -> int:
     """Replace secrets by what they are sealed as now; one that is not as it was is left as it is.
 
     Returns:
@@ -104,5 +130,5 @@ async def replace(engine: AsyncEngine, changes: Sequence[tuple[Sealed, bytes]]) 
     if not changes:
         return 0
     async with statements(engine) as connection:
-        rows = ((was.key_id, was.sealed, new) for was, new in changes)
-        return (await connection.execute(_REPLACE, _change.bind(rows))).rowcount
+        rows = ((was.owner_id, was.sealed, new) for was, new in changes)
+        return (await connection.execute(_REPLACE[place], _change.bind(rows))).rowcount

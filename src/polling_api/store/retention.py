@@ -12,7 +12,9 @@ from polling_api.store.clock import NOW, later
 from polling_api.store.engine import statements
 from polling_api.store.purges import forgetting, queueing
 from polling_api.store.tables import idempotency_keys as keys
-from polling_api.store.tables import jobs
+from polling_api.store.tables import job_webhooks, jobs
+from polling_api.store.tables import webhook_attempts as attempts
+from polling_api.store.tables import webhook_deliveries as deliveries
 
 _most = bindparam("most", type_=Integer())
 
@@ -39,11 +41,28 @@ def _expiring_keys() -> Delete:
     return delete(keys).where(tuple_(keys.c.scope, keys.c.key) == tuple_(due.c.scope, due.c.key))
 
 
+def _expiring_deliveries() -> Select[Any]:
+    over = later(NOW, -bindparam("keep", type_=Float()))
+    settled = select(deliveries.c.id).where(deliveries.c.settled_at <= over).order_by(deliveries.c.settled_at)
+    due = _locked(settled)
+    gone = delete(deliveries).where(deliveries.c.id == due.c.id).returning(deliveries.c.id).cte("gone")
+    told = delete(attempts).where(attempts.c.delivery_id == gone.c.id).cte("told")
+    return select(gone.c.id).add_cte(told)
+
+
+def _expiring_job_webhooks() -> Delete:
+    over = later(NOW, -bindparam("keep", type_=Float()))
+    orphaned = select(job_webhooks.c.job_id).where(job_webhooks.c.orphaned_at <= over)
+    due = _locked(orphaned.order_by(job_webhooks.c.orphaned_at))
+    return delete(job_webhooks).where(job_webhooks.c.job_id == due.c.job_id)
+
+
 def _locked(found: Select[*tuple[Any, ...]]) -> CTE:
     return found.limit(_most).with_for_update(skip_locked=True).cte("due")
 
 
 _EXPIRE_RESULTS, _EXPIRE_JOBS, _EXPIRE_KEYS = _expiring_results(), _expiring_jobs(), _expiring_keys()
+_EXPIRE_DELIVERIES, _EXPIRE_JOB_WEBHOOKS = _expiring_deliveries(), _expiring_job_webhooks()
 
 
 async def expire_results(engine: AsyncEngine, *, limit: int) -> list[str]:
@@ -91,3 +110,22 @@ async def expire_keys(engine: AsyncEngine, *, limit: int) -> int:
     """
     async with statements(engine) as connection:
         return (await connection.execute(_EXPIRE_KEYS, {"most": limit})).rowcount
+
+
+async def expire_deliveries(engine: AsyncEngine, *, keep: float, limit: int) -> int:
+    """Delete webhook deliveries that were settled long enough ago, with their attempts; answers how many.
+
+    What is still to be told stays, however old it is. Of jobs that were deleted as long ago, their own webhooks go too.
+
+    Args:
+        engine: the primary's.
+        keep: seconds from a delivery's end until it is deleted; longer than any is tried.
+        limit: at most so many.
+
+    Raises:
+        Unavailable: they may or may not be deleted.
+    """
+    async with statements(engine) as connection:
+        gone = list((await connection.execute(_EXPIRE_DELIVERIES, {"keep": keep, "most": limit})).scalars())
+        webhooks = (await connection.execute(_EXPIRE_JOB_WEBHOOKS, {"keep": keep, "most": limit})).rowcount
+    return max(len(gone), webhooks)

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     UPKEEP = "upkeep"  # keys, callers' own figures, readiness: small, and all need them
     JOBS = "jobs"  # what a monitor does for jobs
     RETENTION = "retention"
+    WEBHOOKS = "webhooks"  # claiming deliveries, and writing down what came of them
 
 
 class Share(NamedTuple):
@@ -37,7 +38,7 @@ Shares = Mapping[Kind, Share]
 
 # Reads are coalesced, a few statements at once for all who ask; what other requests do is not.
 _WORKER = {Kind.READS: 5, Kind.REQUESTS: 7, Kind.AUDIT: 1, Kind.UPKEEP: 1}
-_MONITOR = {Kind.JOBS: 6, Kind.RETENTION: 1}
+_MONITOR = {Kind.JOBS: 6, Kind.RETENTION: 1, Kind.WEBHOOKS: 2}
 _HEARTBEAT = 1  # of each process: a connection that is in no pool
 _LEAST_WORKER, _LEAST_MONITOR = len(_WORKER) + _HEARTBEAT, len(_MONITOR) + _HEARTBEAT
 

@@ -13,12 +13,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -28,32 +26,35 @@ from sqlalchemy import (
 
 from polling_api.domain.job import TERMINAL, Outcome, Status
 from polling_api.domain.result import StrayKind
+from polling_api.store.schema import NEWEST_FIRST, OWNED, TIME, metadata, one_of
+from polling_api.store.webhook_tables import job_webhooks, webhook_attempts, webhook_deliveries, webhook_endpoints
 from polling_api.store.xids import Xid8
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-    }
-)
+__all__ = [
+    "AUDIT_PARTITION",
+    "audit",
+    "belongs_to_the_schema",
+    "clients",
+    "idempotency_keys",
+    "job_webhooks",
+    "jobs",
+    "keys",
+    "metadata",
+    "purges",
+    "requests",
+    "results",
+    "strays",
+    "transitions",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
+]
 
-_TIME = DateTime(timezone=True)
-
-
-def _one_of(column: str, values: frozenset[str]) -> str:
-    quoted = ", ".join(f"'{value}'" for value in sorted(values))
-    return f"{column} IN ({quoted})"
-
-
-_STATUS = _one_of("status", frozenset(Status))
-_ENDED = f"({_one_of('status', frozenset(TERMINAL))}) = (finished_at IS NOT NULL)"
+_STATUS = one_of("status", frozenset(Status))
+_ENDED = f"({one_of('status', frozenset(TERMINAL))}) = (finished_at IS NOT NULL)"
 _COUNTS = "completed >= 0 AND failed >= 0 AND expired >= 0 AND cancelled >= 0"
 _ERROR = "(error_code IS NULL) = (error_message IS NULL)"
 _VERSIONS = "version >= status_version AND status_version >= 1"
-_OWNED = text("client_id IS NOT NULL")
-_NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
 
 jobs = Table(
     "jobs",
@@ -75,20 +76,20 @@ jobs = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("poll_after", Integer, nullable=False, comment="seconds until asking again is worth it"),
-    Column("created_at", _TIME, nullable=False),
-    Column("updated_at", _TIME, nullable=False, comment="when this version was made; rises with it"),
-    Column("started_at", _TIME),
-    Column("finished_at", _TIME),
-    Column("expires_at", _TIME, comment="the earlier of the provider's deadline and the job's own"),
-    Column("results_expire_at", _TIME),
-    Column("deadline_at", _TIME, comment="the job's own deadline"),
-    Column("cancel_requested_at", _TIME),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False, comment="when this version was made; rises with it"),
+    Column("started_at", TIME),
+    Column("finished_at", TIME),
+    Column("expires_at", TIME, comment="the earlier of the provider's deadline and the job's own"),
+    Column("results_expire_at", TIME),
+    Column("deadline_at", TIME, comment="the job's own deadline"),
+    Column("cancel_requested_at", TIME),
     Column("upstream_id", Text, comment="the provider's name for the batch"),
-    Column("due_at", _TIME, nullable=False, comment="when a monitor may claim it; while leased, the lease's end"),
+    Column("due_at", TIME, nullable=False, comment="when a monitor may claim it; while leased, the lease's end"),
     Column("lease_owner", Text, comment="the monitor that holds it"),
     Column("attempts", Integer, nullable=False, comment="looks in a row that came to nothing"),
-    Column("observed_at", _TIME, comment="when the provider last confirmed what is known"),
-    Column("results_purged_at", _TIME, comment="when its requests and results were given up to be deleted"),
+    Column("observed_at", TIME, comment="when the provider last confirmed what is known"),
+    Column("results_purged_at", TIME, comment="when its requests and results were given up to be deleted"),
     Column("submitter", Text, comment="the address of whoever submitted it unsigned; null: a client's, or not counted"),
     CheckConstraint(_STATUS, name="status"),
     CheckConstraint(_ENDED, name="ended"),
@@ -119,8 +120,8 @@ jobs = Table(
     ),
     Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # A client's list. With a filter each status has its own stretch of the second, already in order.
-    Index("jobs_of_client", "client_id", *_NEWEST_FIRST, postgresql_where=_OWNED),
-    Index("jobs_of_client_by_status", "client_id", "status", *_NEWEST_FIRST, postgresql_where=_OWNED),
+    Index("jobs_of_client", "client_id", *NEWEST_FIRST, postgresql_where=OWNED),
+    Index("jobs_of_client_by_status", "client_id", "status", *NEWEST_FIRST, postgresql_where=OWNED),
     postgresql_with={
         # Saving progress moves no indexed column as long as the lease is kept: with room on the page the new
         # row stays there, and no index is touched (heap-only tuple).
@@ -156,7 +157,7 @@ results = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     PrimaryKeyConstraint("job_id", "position"),
-    CheckConstraint(_one_of("outcome", frozenset(Outcome)), name="outcome"),
+    CheckConstraint(one_of("outcome", frozenset(Outcome)), name="outcome"),
     CheckConstraint(_ERROR, name="error"),
 )
 
@@ -175,11 +176,11 @@ transitions = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("poll_after", Integer, nullable=False),
-    Column("updated_at", _TIME, nullable=False, comment="when this version was made"),
-    Column("started_at", _TIME),
-    Column("finished_at", _TIME),
-    Column("expires_at", _TIME),
-    Column("results_expire_at", _TIME),
+    Column("updated_at", TIME, nullable=False, comment="when this version was made"),
+    Column("started_at", TIME),
+    Column("finished_at", TIME),
+    Column("expires_at", TIME),
+    Column("results_expire_at", TIME),
     Column("client_id", Text, comment="the owner of the job; null: public"),
     Column(
         "xid",
@@ -192,7 +193,7 @@ transitions = Table(
     CheckConstraint(_ENDED, name="ended"),
     CheckConstraint(_VERSIONS, name="versions"),
     CheckConstraint(_COUNTS, name="counts"),
-    Index("transitions_of_client", "client_id", "xid", "job_id", "version", postgresql_where=_OWNED),
+    Index("transitions_of_client", "client_id", "xid", "job_id", "version", postgresql_where=OWNED),
 )
 
 # A row says that what was sent under a key is a job. The job's own transaction writes and deletes it, so there is
@@ -204,7 +205,7 @@ idempotency_keys = Table(
     Column("key", Text, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False, comment="tells what was sent from anything else"),
     Column("job_id", Text, nullable=False),
-    Column("expires_at", _TIME, nullable=False),
+    Column("expires_at", TIME, nullable=False),
     PrimaryKeyConstraint("scope", "key"),
     Index("idempotency_keys_expiring", "expires_at"),
     Index("idempotency_keys_of_job", "job_id"),
@@ -215,7 +216,7 @@ purges = Table(
     "purges",
     metadata,
     Column("job_id", Text, nullable=False),
-    Column("queued_at", _TIME, nullable=False),
+    Column("queued_at", TIME, nullable=False),
     PrimaryKeyConstraint("job_id"),
     Index("purges_queued", "queued_at"),
 )
@@ -230,7 +231,7 @@ strays = Table(
     Column("custom_id", Text),
     Column("line", Text, nullable=False, comment="the beginning of what was told"),
     PrimaryKeyConstraint("job_id", "number"),
-    CheckConstraint(_one_of("kind", frozenset(StrayKind)), name="kind"),
+    CheckConstraint(one_of("kind", frozenset(StrayKind)), name="kind"),
 )
 
 # Clients and keys are few, and stay: what was done with a key that has ended can still be told.
@@ -239,7 +240,7 @@ clients = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("created_at", _TIME, nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("limits", JSON, comment="null: those of all clients"),
     Column("api_version", Text, comment="the one that is pinned; null: the newest"),
     Index("clients_listed", "created_at", "id"),
@@ -258,11 +259,11 @@ keys = Table(
         ForeignKey("keys.id"),
         comment="the key that made it, with which it ends; null: the operator",
     ),
-    Column("created_at", _TIME, nullable=False),
-    Column("granted_until", _TIME, comment="the end it was made with; null: none"),
-    Column("expires_at", _TIME, comment="its end: sooner than granted where another key took its place"),
-    Column("revoked_at", _TIME),
-    Column("last_used_at", _TIME, comment="true to the minute"),
+    Column("created_at", TIME, nullable=False),
+    Column("granted_until", TIME, comment="the end it was made with; null: none"),
+    Column("expires_at", TIME, comment="its end: sooner than granted where another key took its place"),
+    Column("revoked_at", TIME),
+    Column("last_used_at", TIME, comment="true to the minute"),
     CheckConstraint("granted_until IS NULL OR expires_at IS NOT NULL AND expires_at <= granted_until", name="granted"),
     Index("keys_of_client", "client_id", "created_at", "id"),
     Index("keys_made_by", "made_by", postgresql_where=text("made_by IS NOT NULL")),
@@ -278,7 +279,7 @@ keys = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("at", _TIME, nullable=False, comment="when it was recorded; of refusals, when their minute began"),
+    Column("at", TIME, nullable=False, comment="when it was recorded; of refusals, when their minute began"),
     Column("id", Text, nullable=False),
     Column("client_id", Text, comment="whose job, key or token it was about"),
     Column("actor", Text, nullable=False, comment="who did it"),

@@ -1,6 +1,7 @@
 """How Postgres finds jobs among 100,000, of which 1,000 are unfinished and 100 of those due."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.caching import any_job
 from in_process.stored_results import items_of
+from polling_api.domain.advance import Transition
 from polling_api.domain.job import Outcome, Status
 from polling_api.domain.result import ItemResult
-from polling_api.store import endings, jobs, leases, purges, pushes, requests, results, retention
+from polling_api.store import endings, jobs, leases, purges, pushes, requests, results, retention, webhook_leases
 from polling_api.store.jobs import NewJob, NewRequest, Once
-from polling_api.store.leases import Look
+from polling_api.store.leases import Change, Look
 
 pytestmark = pytest.mark.usefixtures("ids")
 
@@ -52,6 +54,22 @@ INSERT INTO idempotency_keys (scope, key, fingerprint, job_id, expires_at)
 SELECT '', n::text, '', 'job_' || md5(n::text), now() + (n - 1000) * interval '1 minute'
 FROM generate_series(1, 100000) AS n
 """
+MANY_WEBHOOKS = """
+INSERT INTO job_webhooks (job_id, url, lane, events, secret)
+SELECT 'job_' || md5(n::text), 'https://example.org/', 'a example.org:443', '{terminal}', ''
+FROM generate_series(1, 50000) AS n
+"""
+MANY_DELIVERIES = """
+INSERT INTO webhook_deliveries (id, target, lane, job_id, version, event, terminal, job, created_at, status, due_at,
+                                tries, attempts, settled_at)
+SELECT 'whd_' || md5(n::text), jobs.id, n % 10 || ' example.org:443', jobs.id, 5, 'job.succeeded', true,
+       row_to_json(jobs), now() - n * interval '1 minute', CASE WHEN waits THEN 'pending' ELSE 'delivered' END,
+       CASE WHEN waits THEN now() + (n % 1000 - 100) * interval '1 minute' END, 0, 1,
+       CASE WHEN waits THEN NULL ELSE now() END
+FROM (SELECT n, n % 10 = 0 AS waits FROM generate_series(1, 50000) AS n) AS numbered
+     JOIN jobs ON id = 'job_' || md5(n::text)
+"""
+MANY_ATTEMPTS = "INSERT INTO webhook_attempts SELECT id, 1, now(), 200, 5, NULL, '' FROM webhook_deliveries"
 MANY_PURGES = "INSERT INTO purges SELECT 'job_' || md5(n::text), now() FROM generate_series(1, 20000) AS n"
 
 
@@ -66,9 +84,25 @@ async def ids(engine: AsyncEngine) -> list[str]:
         await driver.execute(MANY_RESULTS)
         await driver.execute(MANY_KEYS)
         await driver.execute(MANY_PURGES)
+        await driver.execute(MANY_WEBHOOKS)
+        await driver.execute(MANY_DELIVERIES)
+        await driver.execute(MANY_ATTEMPTS)
         await driver.execute("ANALYZE jobs, transitions, requests, results, idempotency_keys, purges")
+        await driver.execute("ANALYZE job_webhooks, webhook_deliveries, webhook_attempts")
         rows = await driver.fetch("SELECT 'job_' || md5(n::text) FROM generate_series(1, 1000) AS n")
     return [row[0] for row in rows]
+
+
+def read_whole(plan: str) -> set[str]:
+    """The tables that a plan reads from end to end."""
+
+    def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", ()):
+            yield from nodes(child)
+
+    found = nodes(json.loads(plan)[0]["Plan"])
+    return {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
 
 
 async def test_a_claim_walks_the_index_of_what_is_due(engine: AsyncEngine, plans: Plans) -> None:
@@ -121,6 +155,47 @@ async def test_a_release_uses_the_primary_key(engine: AsyncEngine, ids: list[str
     plan = await plans(leases.release(engine, "m", looks))
 
     assert "Seq Scan" not in plan
+
+
+async def test_who_is_to_be_told_of_a_change_and_what_that_supersedes_is_found_by_index(
+    engine: AsyncEngine, ids: list[str], plans: Plans
+) -> None:
+    present = await jobs.read(engine, ids[300:400])
+    changes = [
+        Change(
+            job_id=job.id,
+            from_version=job.version,
+            transition=Transition(Status.FINALIZING, job.progress),
+            poll_after=1,
+            observed=True,
+        )
+        for job in present.values()
+    ]
+
+    plan = await plans(leases.save(engine, "m", changes, results_keep=60))
+
+    for index in ("job_webhooks_pkey", "webhook_deliveries_of_job"):
+        assert f'"Index Name": "{index}"' in plan
+    assert read_whole(plan) <= {"webhook_endpoints"}  # of which there are none
+
+
+async def test_the_lanes_in_which_something_waits_are_walked_by_one_look_into_the_index_each(
+    engine: AsyncEngine, plans: Plans
+) -> None:
+    plan = await plans(webhook_leases.waiting(engine, after="", most_lanes=100, most_due=16))
+
+    assert '"Index Name": "webhook_deliveries_due"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_what_is_due_in_some_lanes_is_claimed_by_index(engine: AsyncEngine, plans: Plans) -> None:
+    rooms = [(f"{number} example.org:443", 2) for number in range(5)]
+
+    plan = await plans(webhook_leases.claim(engine, "d", rooms, lease=0))
+
+    for index in ("webhook_deliveries_due", "webhook_deliveries_pkey", "webhook_deliveries_of_job"):
+        assert f'"Index Name": "{index}"' in plan
+    assert read_whole(plan) <= {"webhook_endpoints"}
 
 
 async def test_requests_are_read_by_a_range_of_their_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:

@@ -70,7 +70,7 @@ async def test_what_another_has_sealed_meanwhile_is_not_overwritten(engine: Asyn
     read_before = await resealing.read(engine, limit=10)
     await resealing.reseal(engine, BOTH.resealed)
 
-    late = [(was, OLD.seal(was.key_id, BOTH.open(was.key_id, was.sealed))) for was in read_before]
+    late = [(was, OLD.seal(was.owner_id, BOTH.open(was.owner_id, was.sealed))) for was in read_before]
 
     assert await resealing.replace(engine, late) == 0
     assert await opened(engine, NEW, old_keys) == [key.secret for key in old_keys]

@@ -15,6 +15,7 @@ def rules() -> Rules:
         max_line_bytes=50_000,
         max_requests=100,
         simulated=True,
+        webhook_refused={"refused": "It is not sent to."}.get,
     )
 
 

@@ -134,7 +134,7 @@ async def test_a_custom_id_may_have_512_characters(submit_json: Submit) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        (b'{"requests":[%s],"webhook":{}}' % EMPTY_BODY, "/webhook"),
+        (b'{"requests":[%s],"callback":{}}' % EMPTY_BODY, "/callback"),
         (b'{"requests":[%s],"a/b~":1}' % EMPTY_BODY, "/a~1b~0"),
         (b'{"requests":[{"custom_id":"a","body":{},"model":"x"}]}', "/requests/0/model"),
     ],

@@ -30,6 +30,7 @@ from polling_api.api.shapes import (
     PartialJobDocument,
     ResultListDocument,
 )
+from polling_api.api.submission_shapes import SubmittedJobDocument
 from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
@@ -71,7 +72,7 @@ def _add_submit(router: APIRouter, submit: SubmitEndpoint, limiter: RouteLimiter
     @router.post(
         "",
         status_code=202,
-        response_model=JobDocument,
+        response_model=SubmittedJobDocument,
         responses=documents.SUBMIT,
         openapi_extra=documents.SUBMISSION_BODY,
         summary="Submit a batch",

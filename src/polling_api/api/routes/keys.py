@@ -97,7 +97,7 @@ class KeysEndpoint:
 
     async def list(self, request: Request, cursor: str | None, limit: int) -> Response:
         """Answer with a page of the client's keys, the newest first."""
-        client_id, _ = _signer(request)
+        client_id, _ = signer_of(request)
         cursors = self._cursors.bound_to("keys", client_id)
         numbers = place_in(cursor, cursors)
         keys = await self._calls.page(client_id, after=None if numbers is None else _place_of(numbers), limit=limit + 1)
@@ -112,16 +112,16 @@ class KeysEndpoint:
 
     async def create(self, request: Request) -> Response:
         """Make a key, which lives no longer than the one that makes it; its secret is told this once."""
-        client_id, maker = _signer(request)
+        client_id, maker = signer_of(request)
         asked = await read_body(request, NewKeyDocument)
         new, secret = self._drawn()
-        entry = _entry(request, "key.create")
+        entry = entry_by_signer(request, "key.create")
         row = await self._calls.make(client_id, new, expires_in=asked.expires_in, made_by=maker, entry=entry)
         return _made(row, secret)
 
     async def rotate(self, request: Request, key_id: str) -> Response:
         """Make the successor of a key, which ends after the overlap."""
-        client_id, maker = _signer(request)
+        client_id, maker = signer_of(request)
         asked = await read_body(request, RotationDocument)
         new, secret = self._drawn()
         row = await self._calls.rotate(
@@ -130,14 +130,15 @@ class KeysEndpoint:
             overlap=asked.overlap,
             client_id=client_id,
             by=maker,
-            entry=_entry(request, "key.rotate"),
+            entry=entry_by_signer(request, "key.rotate"),
         )
         return _made(row, secret)
 
     async def revoke(self, request: Request, key_id: str) -> Response:
         """End a key, and all that it has made, at once."""
-        client_id, _ = _signer(request)
-        ended = await self._calls.revoke(_key_id(key_id), client_id=client_id, entry=_entry(request, "key.revoke"))
+        client_id, _ = signer_of(request)
+        entry = entry_by_signer(request, "key.revoke")
+        ended = await self._calls.revoke(_key_id(key_id), client_id=client_id, entry=entry)
         self._revoked(ended)
         return AnswerResponse(Answer(204, [NO_STORE, VARY]))
 
@@ -164,15 +165,17 @@ def _made(key: KeyRow, secret: bytes) -> Response:
     return Response(body, 201, headers=headers, media_type="application/json")
 
 
-def _signer(request: Request) -> tuple[str, str]:
+def signer_of(request: Request) -> tuple[str, str]:
+    """The client that signed, and its key, on routes whose door lets nobody else pass."""
     caller = admission_of(request.scope).certain()
     assert caller.client_id is not None  # noqa: S101 - the door of these routes lets signers alone pass
     assert caller.key_id is not None  # noqa: S101
     return caller.client_id, caller.key_id
 
 
-def _entry(request: Request, action: str) -> Entry:
-    client_id, _ = _signer(request)
+def entry_by_signer(request: Request, action: str) -> Entry:
+    """What the audit log is told of something that the client that signed does to what is its own."""
+    client_id, _ = signer_of(request)
     return entry_of(request.scope, admission_of(request.scope).caller, action, owner=client_id)
 
 

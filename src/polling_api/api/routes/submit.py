@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from time import monotonic
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from polling_api.api.checked import TRANSPORT
 from polling_api.api.held import Holding, send_whole
 from polling_api.api.idempotency import SHORTEST_OF_ANYBODY, Fingerprint, idempotency_key
 from polling_api.api.limits import PARTY
+from polling_api.api.own_webhooks import OwnWebhooks
 from polling_api.api.preferences import Until, preferred_wait, queried_wait
 from polling_api.api.requests import header, header_lines, query
 from polling_api.api.submission import Draft, Rules, read_json, read_lines
@@ -46,6 +47,23 @@ class Create(Protocol):
         ...
 
 
+class Submitted(NamedTuple):
+    """What was stored, and the secret of the job's own webhook where it is told now: never of a replay."""
+
+    created: Created
+    webhook_secret: str | None
+
+    @property
+    def job(self) -> Job:
+        """The job as it was stored, or as it is now."""
+        return self.created.job
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it had been stored before, under the same key."""
+        return self.created.replayed
+
+
 class SubmitEndpoint:
     """Takes a batch.
 
@@ -58,6 +76,7 @@ class SubmitEndpoint:
         form: of the set this endpoint belongs to.
         rules: what a submission is held to.
         provider: the name that jobs carry.
+        webhooks: makes the job's own webhook.
         anonymous: whether unsigned callers may submit.
         most_unfinished: jobs that an unsigned caller's address has at once; 0 for as many as come.
         keys_keep: seconds for which an `Idempotency-Key` stands for its job.
@@ -75,6 +94,7 @@ class SubmitEndpoint:
         form: Form,
         rules: Rules,
         provider: str,
+        webhooks: OwnWebhooks,
         anonymous: bool,
         most_unfinished: int,
         keys_keep: float,
@@ -88,6 +108,7 @@ class SubmitEndpoint:
         self._form = form
         self._rules = rules
         self._provider = provider
+        self._webhooks = webhooks
         self._anonymous = anonymous
         self._most_unfinished = most_unfinished
         self._keys_keep = keys_keep
@@ -114,15 +135,15 @@ class SubmitEndpoint:
         ):
             once = key and Once(client_id or "", key, fingerprint.value(), self._keys_keep)
             requests = (NewRequest(*one) for one in draft.requests())
-            new = self._new_job(draft, client_id, address_of(request.scope))
+            new, secret = self._new_job(draft, client_id, address_of(request.scope))
             async with self._turn_of(new):
                 asked_at = monotonic()
                 created = await self._create(new, requests, once=once or None)
         # Also of a job that was stored before: the first submit may have died before it told anybody.
         await self._publish([created.job], asked_at)
-        return _Submitted(self, created, wait)
+        return _Submitted(self, Submitted(created, None if created.replayed else secret), wait)
 
-    async def serve(self, created: Created, wait: int | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, created: Submitted, wait: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer to a submit that was stored, now or at the job's end."""
         job = created.job
         if not wait or self._holding.draining:
@@ -174,10 +195,13 @@ class SubmitEndpoint:
         caller = admission_of(scope).certain()
         return caller.client_id if caller.signed else None
 
-    def _new_job(self, draft: Draft, client_id: str | None, address: str) -> NewJob:
+    def _new_job(self, draft: Draft, client_id: str | None, address: str) -> tuple[NewJob, str | None]:
+        """The job to be stored, and the secret of its webhook, if it has one."""
         counted = client_id is None and self._most_unfinished > 0
-        return NewJob(
-            id=new_job_id(),
+        job_id = new_job_id()
+        own = self._webhooks.of(draft.webhook, job_id, client_id, address)
+        new = NewJob(
+            id=job_id,
             client_id=client_id,
             provider=self._provider,
             endpoint=draft.endpoint,
@@ -186,23 +210,33 @@ class SubmitEndpoint:
             expires_in=draft.expires_in,
             poll_after=FIRST_POLL_AFTER,
             share=Share(address, self._most_unfinished) if counted else None,
+            webhook=own and own.stored,
         )
+        return new, own and own.secret
 
-    def _answer(self, created: Created, snapshot: Snapshot, granted: int | None) -> Answer:
+    def _answer(self, created: Submitted, snapshot: Snapshot, granted: int | None) -> Answer:
         rendered = snapshot.rendered(self._form)
         location = f"{self._form.base}/{snapshot.job.id}".encode()
-        headers: Headers = [*rendered.described, NO_STORE, VARY, (b"location", location)]
+        body = _with_secret(rendered.body, created.webhook_secret)
+        length = (b"content-length", b"%d" % len(body))
+        described = [length if name == length[0] else (name, value) for name, value in rendered.described]
+        headers: Headers = [*described, NO_STORE, VARY, (b"location", location)]
         if created.replayed:
             headers.append((b"idempotent-replayed", b"true"))
         if granted is not None:
             headers.append((b"preference-applied", b"wait=%d" % granted))
-        return Answer(200 if snapshot.job.terminal else 202, [*headers, *unfinished(rendered)], rendered.body)
+        return Answer(200 if snapshot.job.terminal else 202, [*headers, *unfinished(rendered)], body)
+
+
+def _with_secret(body: bytes, secret: str | None) -> bytes:
+    """The job as it is shown, with the secret of its webhook at the end, if that is told now."""
+    return body if secret is None else b'%b,"webhook_secret":"%b"}' % (body[:-1], secret.encode())
 
 
 class _Submitted(Response):
     """Lets FastAPI send what the endpoint holds until the job's end."""
 
-    def __init__(self, endpoint: SubmitEndpoint, created: Created, wait: int | None) -> None:
+    def __init__(self, endpoint: SubmitEndpoint, created: Submitted, wait: int | None) -> None:
         super().__init__(status_code=202)
         self._endpoint = endpoint
         self._created = created

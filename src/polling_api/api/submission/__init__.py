@@ -10,5 +10,6 @@ from polling_api.api.submission.draft import Draft
 from polling_api.api.submission.json_body import read_json
 from polling_api.api.submission.lines import read_lines
 from polling_api.api.submission.rules import Rules
+from polling_api.api.submission.webhook import Webhook
 
-__all__ = ["CODES", "Draft", "Rules", "read_json", "read_lines"]
+__all__ = ["CODES", "Draft", "Rules", "Webhook", "read_json", "read_lines"]

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from polling_api.api.submission.spool import Spool
+from polling_api.api.submission.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Draft:
     metadata: dict[str, str]
     expires_in: float | None
     total: int
+    webhook: Webhook | None
     spool: Spool
 
     def requests(self) -> Iterator[tuple[str, str]]:

@@ -76,6 +76,7 @@ class Intake:
             metadata=options.metadata,
             expires_in=options.expires_in,
             total=self._total,
+            webhook=options.webhook,
             spool=self._spool,
         )
 

@@ -14,10 +14,11 @@ from polling_api.api.submission.codes import Code
 from polling_api.api.submission.draft import Draft
 from polling_api.api.submission.findings import Findings, Place, echo
 from polling_api.api.submission.intake import Intake
-from polling_api.api.submission.options import OPTIONS, Options, check_endpoint, read_options, refuse_unknown
+from polling_api.api.submission.options import OPTIONS, Options, check_endpoint, read_options
 from polling_api.api.submission.reading import Members, decode_utf8, read_object, read_string
 from polling_api.api.submission.rules import Rules
 from polling_api.api.submission.spool import Spool, anonymous_file
+from polling_api.api.submission.webhook import refuse_unknown
 from polling_api.errors import TooLarge
 
 _OPTIONS_LINE = OPTIONS | {"object"}

@@ -14,10 +14,11 @@ from polling_api.api.submission.rules import (
     MOST_METADATA,
     Rules,
 )
+from polling_api.api.submission.webhook import Webhook, read_webhook
 from polling_api.domain.script import parse_script
 from polling_api.errors import Invalid
 
-OPTIONS = frozenset({"endpoint", "metadata", "expires_in"})
+OPTIONS = frozenset({"endpoint", "metadata", "expires_in", "webhook"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Options:
     endpoint: str | None = None
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     expires_in: float | None = None
+    webhook: Webhook | None = None
 
 
 def read_options(members: Members, place: Place, rules: Rules, findings: Findings) -> Options:
@@ -35,6 +37,7 @@ def read_options(members: Members, place: Place, rules: Rules, findings: Finding
         endpoint=_endpoint(members.get("endpoint"), place / "endpoint", rules, findings),
         metadata=_metadata(members.get("metadata"), place / "metadata", rules, findings),
         expires_in=_expires_in(members.get("expires_in"), place / "expires_in", findings),
+        webhook=read_webhook(members.get("webhook"), place / "webhook", rules, findings),
     )
 
 
@@ -43,13 +46,6 @@ def check_endpoint(endpoint: str, place: Place, rules: Rules, findings: Findings
     if endpoint not in rules.endpoints:
         known = ", ".join(rules.endpoints)
         findings.add(Code.UNKNOWN_ENDPOINT, place, f'"{echo(endpoint)}" is not known; known are: {known}.')
-
-
-def refuse_unknown(members: Members, known: frozenset[str], place: Place, findings: Findings) -> None:
-    """Note every member that is not known, so that a misspelt one is not lost in silence."""
-    listed = ", ".join(sorted(known))
-    for name in [name for name in members if name not in known]:
-        findings.add(Code.UNKNOWN_FIELD, place / name, f"There is no such field here; known are: {listed}.")
 
 
 def _endpoint(text: Raw | None, place: Place, rules: Rules, findings: Findings) -> str | None:

@@ -1,5 +1,6 @@
 """The bounds a submission is held to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Stored and indexed: 512 characters are at most 2,048 bytes, which an index row of Postgres (2,704) still
@@ -14,6 +15,10 @@ LONGEST_METADATA_VALUE = 512
 LONGEST_EXPIRES_IN = 7 * 24 * 3600.0  # seconds
 
 
+def _nowhere_refused(_url: str) -> str | None:
+    """No address is refused here, where nothing is sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the settings say about submissions.
@@ -25,6 +30,7 @@ class Rules:
         max_line_bytes: of one line, without its newline.
         max_requests: in one job, in either format; and as many blank lines.
         simulated: whether the provider is the simulator, so that `metadata.simulator` is a script.
+        webhook_refused: why an address is not sent to; None where it is.
     """
 
     endpoints: tuple[str, ...]
@@ -33,3 +39,4 @@ class Rules:
     max_line_bytes: int
     max_requests: int
     simulated: bool
+    webhook_refused: Callable[[str], str | None] = _nowhere_refused
