@@ -12,7 +12,7 @@ Document = dict[str, Any]
 # What the server and the outermost layer put on every answer: of HTTP itself, and guards for browsers and proxies.
 UNTOLD: Final = frozenset(
     {
-        *("date", "connection", "transfer-encoding", "content-type", "content-length"),
+        *("date", "connection", "transfer-encoding", "content-type", "content-length", "content-encoding"),
         *("x-content-type-options", "referrer-policy", "x-accel-buffering"),
     }
 )

@@ -9,7 +9,7 @@ from polling_api.api import documents, hot_signatures
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
-from polling_api.api.checked import CheckedRoute, behind
+from polling_api.api.checked import CheckedRoute, ReadingRoute, behind
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
@@ -61,7 +61,7 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteL
     router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit, limiter)
     _add_hot_reads(router, endpoints, door)
-    _add_batch_get(router, endpoints.batch_get, limiter)
+    _add_batch_get(router, endpoints.batch_get, door, limiter)
     _add_pages(router, endpoints, limiter)
     _add_endings(router, endpoints, limiter)
     return router
@@ -124,16 +124,9 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
 
 
-def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: RouteLimiter) -> None:
-    @router.post(
-        "/batch-get",
-        response_model=BatchGetListDocument,
-        responses=documents.BATCH_GET,
-        openapi_extra=documents.BATCH_GET_BODY,
-        summary="Read many jobs, or wait for them",
-    )
+def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, door: Door, limiter: RouteLimiter) -> None:
     @limiter.hourly(weight)
-    async def read_jobs(  # pyright: ignore[reportUnusedFunction]
+    async def read_jobs(
         request: Request,  # noqa: ARG001 - slowapi looks for it
         asked: Annotated[BatchGetDocument, Depends(asked_for)],
     ) -> Response:
@@ -143,6 +136,17 @@ def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: Rout
         or when the time is over. It counts as one request for each 20 jobs begun.
         """
         return batch_get(asked)
+
+    router.add_api_route(
+        "/batch-get",
+        read_jobs,
+        methods=["POST"],
+        response_model=BatchGetListDocument,
+        responses=documents.BATCH_GET,
+        openapi_extra=documents.BATCH_GET_BODY,
+        summary="Read many jobs, or wait for them",
+        route_class_override=behind(door, ReadingRoute),
+    )
 
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
