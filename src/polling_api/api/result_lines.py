@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import orjson
 import structlog
@@ -16,7 +17,7 @@ from polling_api.api.result_documents import result_document
 from polling_api.coding import Coding
 from polling_api.domain.job import Job
 from polling_api.errors import PollingError
-from polling_api.store.result_pages import ResultPage
+from polling_api.store.result_pages import ResultPage, StoredResult
 
 PIECE = 64 * 1024  # bytes of a write: a reader who takes one in 30 s is slow, and not gone
 
@@ -35,6 +36,7 @@ class ResultLines(Response):
         first: the first batch.
         read_after: reads the batch after an index.
         headers: beside the media type.
+        shown: an item as it is sent.
         coding: in which it is sent; None as it is. A reader can read each batch as soon as it has come.
         stalled_after: seconds in which a reader takes nothing, after which it is given up.
     """
@@ -48,6 +50,7 @@ class ResultLines(Response):
         read_after: Callable[[int], Awaitable[ResultPage]],
         headers: Mapping[str, str],
         *,
+        shown: Callable[[StoredResult], Mapping[str, Any]] = result_document,
         coding: Coding | None = None,
         stalled_after: float = STALLED_AFTER,
     ) -> None:
@@ -58,6 +61,7 @@ class ResultLines(Response):
         self._job = job
         self._page: ResultPage | None = first
         self._read_after = read_after
+        self._shown = shown
         self._coding = coding
         self._stalled_after = stalled_after
 
@@ -84,7 +88,7 @@ class ResultLines(Response):
             if (refusal := admission_of(scope).lapsed()) is not None:
                 raise refusal
             last = page.items[-1].index if page.more else None
-            lines = b"".join([_line(result_document(item)) for item in page.items])
+            lines = b"".join([_line(self._shown(item)) for item in page.items])
             page = None  # a slow reader would keep both: the items, and the lines they are made into
             await body.send(lines)
             del lines

@@ -10,10 +10,11 @@ from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
 from polling_api.api.checked import CheckedRoute, ReadingRoute, behind
+from polling_api.api.forms import asked_fields
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
-from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, Wait
+from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, ResultFields, VersionFields, Wait
 from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -30,6 +31,7 @@ from polling_api.api.shapes import (
     PartialJobDocument,
     ResultListDocument,
 )
+from polling_api.domain.fields import RESULT
 from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
@@ -161,11 +163,13 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
     async def read_history(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
+        fields: VersionFields = None,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """Every version of the job, in order, and when it was made; also of a job that has not ended."""
-        return await endpoints.history(admission_of(request.scope), job_id, cursor, limit)
+        admission = admission_of(request.scope)
+        return await endpoints.history(admission, job_id, cursor=cursor, limit=limit, fields=fields)
 
     @router.api_route(
         f"{ONE_JOB}/results",
@@ -181,6 +185,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
         limit: PageLimit = 100,
         outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
+        fields: ResultFields = None,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended.
@@ -189,7 +194,9 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         is `{"object":"results.end","count":…}`; without that it was cut, and `after` with the last index you have
         brings the rest.
         """
-        return await endpoints.results(request.scope, job_id, Asked(after, limit, outcome))
+        return await endpoints.results(
+            request.scope, job_id, Asked(after, limit, outcome, asked_fields(RESULT, fields))
+        )
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
