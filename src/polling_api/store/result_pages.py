@@ -4,14 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, bindparam, cast, func, literal, null, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import OUTCOME_OF_THE_REST, Job, JobError, Outcome, Status
-from polling_api.errors import Gone
+from polling_api.errors import Gone, NotFound
 from polling_api.store.engine import statements
 from polling_api.store.rows import AnyRow, error_from
-from polling_api.store.tables import requests, results
+from polling_api.store.tables import jobs, requests, results
 
 _ERROR_OF_THE_REST = {
     Status.SUCCEEDED: JobError("no_result", "The provider gave no result for this request."),
@@ -102,7 +115,10 @@ _PAGES = {
     for by_outcome, made in ((False, _page), (True, _page_of_outcome))
     for responses in (False, True)
 }
-_BEGINS_AT = select(func.min(requests.c.position)).where(requests.c.job_id == _job_id)
+_LEFT = select(
+    select(func.min(requests.c.position)).where(requests.c.job_id == _job_id).scalar_subquery().label("begins_at"),
+    exists().where(jobs.c.id == _job_id).label("kept"),
+)
 
 
 async def page(
@@ -128,6 +144,7 @@ async def page(
 
     Raises:
         Gone: they are being purged, or have been (`results_expired`).
+        NotFound: the job was deleted (`job_not_found`).
         Unavailable: the database did not answer.
     """
     first = 0 if after is None else after + 1
@@ -142,8 +159,10 @@ async def page(
         rows = (await connection.execute(_PAGES[outcome is not None, responses], parameters)).all()
         # Asked afterwards: rows are purged in the order of their places, and by the database's clock, which may be
         # ahead of the caller's. What is still there now was there when the page was read.
-        begins_at = await connection.scalar(_BEGINS_AT, {"job_id": job.id})
-    if first < job.progress.total and (begins_at is None or begins_at > first):
+        left = (await connection.execute(_LEFT, {"job_id": job.id})).one()
+    if not left.kept:  # its rows go later, when a monitor comes to them
+        raise NotFound("The job was deleted.", code="job_not_found")
+    if first < job.progress.total and (left.begins_at is None or left.begins_at > first):
         raise Gone("The job's results were deleted by plan.", code="results_expired")
     return ResultPage([_result_from(row, job) for row in rows], bool(rows) and rows[0].found > len(rows))
 
