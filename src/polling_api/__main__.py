@@ -19,6 +19,7 @@ from rich.table import Table
 
 from polling_api import logs
 from polling_api.commands import blocks, clients, keys, master_keys
+from polling_api.commands.export.command import export_results
 from polling_api.commands.start import fail, read_settings
 from polling_api.embedded import EmbeddedError
 from polling_api.settings import Settings
@@ -41,6 +42,7 @@ app.add_typer(clients.app)
 app.add_typer(keys.app)
 app.add_typer(master_keys.app)
 app.add_typer(blocks.app)
+app.command(name="export")(export_results)
 
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket that is inherited.")]

@@ -46,7 +46,7 @@ class PollingError(Exception):
         code: stable name for programs; each has a page on the service.
         errors: the broken rules, field by field.
         retry_after: seconds after which the same request may succeed.
-        challenges: header fields that say which credentials would do (RFC 9110, section 11.6.1).
+        challenges: header fields that say what would do: which credentials (RFC 9110, section 11.6.1), which coding.
     """
 
     code = "internal"

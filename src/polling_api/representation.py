@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from sse_starlette import ServerSentEvent
 
+from polling_api.coding import Coding
 from polling_api.domain.audit import Recorded
 from polling_api.domain.fields import Fields, picked
 from polling_api.domain.job import Job, Progress
@@ -80,6 +81,22 @@ class Rendered:
             (b"last-modified", self.last_modified),
             *self.validators,
         ]
+
+    def sent(self, coding: Coding | None) -> tuple[Headers, bytes]:
+        """The headers of a `200`, but for caching, and the body: as it is, or in a coding, made once for each."""
+        if coding is None:
+            return self.described, self.body
+        made = self._coded.get(coding.name)
+        if made is None:
+            body = coding.whole(self.body)
+            told = [header for header in self.described if header[0] != b"content-length"]
+            told += [(b"content-length", b"%d" % len(body)), (b"content-encoding", coding.name.encode())]
+            made = self._coded[coding.name] = told, body
+        return made
+
+    @cached_property
+    def _coded(self) -> dict[str, tuple[Headers, bytes]]:
+        return {}
 
     @cached_property
     def event(self) -> bytes:

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 # What the server and the outermost layer put on every answer: of HTTP itself, and guards for browsers and proxies.
 UNTOLD: Final = frozenset(
     {
-        *("date", "connection", "transfer-encoding", "content-type", "content-length"),
+        *("date", "connection", "transfer-encoding", "content-type", "content-length", "content-encoding"),
         *("x-content-type-options", "referrer-policy", "x-accel-buffering"),
     }
 )
@@ -93,7 +93,7 @@ class Told:
     def __init__(self, document: Document) -> None:
         self.document = document
         # Nothing fits a schema that is false: who names no fields is shown whole jobs.
-        schemas = {**document["components"]["schemas"], "PartialJob": False}
+        schemas = {**document["components"]["schemas"], "PartialJob": False, "Partial": False}
         self._without_parts = {**document, "components": {**document["components"], "schemas": schemas}}
         # An address without parameters is meant before one with them.
         paths = sorted(document["paths"], key=lambda path: path.count("{"))

@@ -1,5 +1,7 @@
 """What is in the service's database: for what no client can see, and for what none could make in a test's time."""
 
+import base64
+import os
 from datetime import datetime
 from typing import NamedTuple
 
@@ -46,6 +48,16 @@ class Store:
         )
         async with self._engine.connect() as connection:
             return Stored(*(await connection.execute(statement)).one())
+
+    async def respond(self, job_id: str, bytes_each: int) -> None:
+        """Have every result of a job hold a picture of so many random bytes, as base64, in place of its own."""
+        async with self._engine.begin() as connection:
+            told = text("SELECT position FROM results WHERE job_id = :job_id")
+            for position in (await connection.execute(told, {"job_id": job_id})).scalars().all():
+                picture = base64.b64encode(os.urandom(bytes_each)).decode()
+                response = f'{{"status_code":200,"body":{{"data":[{{"b64_json":"{picture}"}}]}}}}'
+                change = text("UPDATE results SET response = :response WHERE job_id = :job_id AND position = :position")
+                await connection.execute(change, {"job_id": job_id, "position": position, "response": response})
 
     async def copies(self, job_id: str, count: int) -> list[str]:
         """Store a finished job so many times more, and give the ids; nobody is told of it, and they have no results."""

@@ -33,18 +33,21 @@ class TcpProxy:
         port: on loopback, the same after `refuse`.
         delay: seconds by which each piece is held back.
         rate: bytes a second for each connection and direction; 0: as fast as they come.
+        cut_after: answers end for good after so many bytes more, once; None: they do not.
     """
 
     def __init__(self, target: Target) -> None:
         self.port = 0
         self.delay = 0.0
         self.rate = 0.0
+        self.cut_after: int | None = None
         self._target = target
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._passing: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
+        self._callers: set[asyncio.StreamWriter] = set()
 
     def leads_to(self, *, path: Path | None = None, port: int = 0) -> None:
         """Lead somewhere else from now on."""
@@ -91,12 +94,14 @@ class TcpProxy:
         assert task is not None
         self._passing.add(task)
         self._open.add(writer)
+        self._callers.add(writer)
         try:
             await self._pass_both(reader, writer)
         except (OSError, asyncio.CancelledError):  # nobody waits for this task: Python 3.11 would complain of it
             writer.transport.abort()
         finally:
             self._open.discard(writer)
+            self._callers.discard(writer)
             self._passing.discard(task)
 
     async def _pass_both(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,8 +123,13 @@ class TcpProxy:
             if self.delay:
                 await asyncio.sleep(self.delay)
             await self._flowing.wait()
+            if self.cut_after is not None and writer in self._callers:
+                piece, self.cut_after = piece[: self.cut_after], self.cut_after - len(piece)
             writer.write(piece)
             await writer.drain()
+            if self.cut_after is not None and self.cut_after <= 0:
+                self.cut_after = None
+                return
             if self.rate:
                 await asyncio.sleep(len(piece) / self.rate)
 

@@ -62,7 +62,7 @@ async def test_a_row_is_that_of_the_contract() -> None:
         NOON,
     )
 
-    answer = await endpoint(log)(FILMS, None, 10)
+    answer = await endpoint(log)(FILMS, cursor=None, limit=10, fields=None)
 
     assert answer.headers["cache-control"] == "no-store"
     assert orjson.loads(bytes(answer.body)) == {
@@ -96,7 +96,7 @@ async def test_pages_hold_each_row_once_newest_first(limit: int, sizes: list[int
     pages: list[list[str]] = []
     cursor: str | None = None
     while not pages or cursor:
-        page: dict[str, Any] = orjson.loads(bytes((await read(FILMS, cursor, limit)).body))
+        page: dict[str, Any] = orjson.loads(bytes((await read(FILMS, cursor=cursor, limit=limit, fields=None)).body))
         cursor = page["next_cursor"]
         pages.append([row["id"] for row in page["data"]])
 
@@ -105,14 +105,14 @@ async def test_pages_hold_each_row_once_newest_first(limit: int, sizes: list[int
 
 
 async def test_the_next_page_is_linked() -> None:
-    answer = await endpoint(Log(3))(FILMS, None, 2)
+    answer = await endpoint(Log(3))(FILMS, cursor=None, limit=2, fields=None)
 
     cursor = orjson.loads(bytes(answer.body))["next_cursor"]
     assert answer.headers["link"] == f'</api/v1/audit?cursor={cursor}&limit=2>; rel="next"'
 
 
 async def test_rows_are_as_the_openapi_document_says() -> None:
-    answer = await endpoint(Log(3))(FILMS, None, 2)
+    answer = await endpoint(Log(3))(FILMS, cursor=None, limit=2, fields=None)
 
     document = AuditListDocument.model_validate_json(bytes(answer.body), extra="forbid")
 
@@ -123,17 +123,17 @@ async def test_a_client_sees_its_own_alone() -> None:
     log = Log(3)
     log.entries.insert(1, recorded(1, "client_books"))
 
-    answer = await endpoint(log)(BOOKS, None, 10)
+    answer = await endpoint(log)(BOOKS, cursor=None, limit=10, fields=None)
 
     assert [row["client_id"] for row in orjson.loads(bytes(answer.body))["data"]] == ["client_books"]
 
 
 async def test_the_cursor_of_another_client_is_refused() -> None:
     read = endpoint(Log(3))
-    cursor = orjson.loads(bytes((await read(FILMS, None, 1)).body))["next_cursor"]
+    cursor = orjson.loads(bytes((await read(FILMS, cursor=None, limit=1, fields=None)).body))["next_cursor"]
 
     with pytest.raises(BadRequest) as refused:
-        await read(BOOKS, cursor, 1)
+        await read(BOOKS, cursor=cursor, limit=1, fields=None)
 
     assert refused.value.code == "bad_cursor"
 
@@ -141,7 +141,7 @@ async def test_the_cursor_of_another_client_is_refused() -> None:
 @pytest.mark.parametrize("cursor", ["", "3", "W10.AAAA", "\N{SNOWMAN}", "." * 4_000])
 async def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        await endpoint(Log(1))(FILMS, cursor, 1)
+        await endpoint(Log(1))(FILMS, cursor=cursor, limit=1, fields=None)
 
     assert refused.value.code == "bad_cursor"
 
@@ -151,7 +151,7 @@ async def test_nobody_but_the_client_itself_reads_it(caller: Caller) -> None:
     log = Log(1)
 
     with pytest.raises(Refused):
-        await endpoint(log)(caller, None, 1)
+        await endpoint(log)(caller, cursor=None, limit=1, fields=None)
 
     assert log.asked == []
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from polling_api.coding import GZIP, ZSTD, Coding
 from polling_api.domain.job import JOB_ID, Job, JobError, Progress, Status, new_job_id
 from polling_api.domain.validators import version_of
 from polling_api.hub import Notice
@@ -138,6 +139,20 @@ def test_a_form_with_fields_shows_them_alone_and_has_a_tag_of_its_own() -> None:
     assert some.body == b'{"status":"in_progress","progress":{"total":100}}'
     assert some.etag != Rendered(JOB, FORM).etag
     assert version_of(some.etag) == 4
+
+
+@pytest.mark.parametrize("coding", [GZIP, ZSTD])
+def test_a_form_is_compressed_once_for_all_readers(coding: Coding) -> None:
+    rendered = Rendered(replace(JOB, metadata={"note": "x" * 500}), FORM)
+
+    headers, body = rendered.sent(coding)
+
+    assert rendered.sent(coding)[1] is body
+    assert coding.whole(rendered.body) == body
+    told = dict(headers)
+    assert (told[b"content-encoding"], told[b"content-length"]) == (coding.name.encode(), b"%d" % len(body))
+    assert told[b"etag"] == rendered.etag.encode()
+    assert rendered.sent(None) == (rendered.described, rendered.body)
 
 
 def test_whoever_picks_ever_other_fields_fills_no_memory_and_pushes_out_no_whole_form() -> None:

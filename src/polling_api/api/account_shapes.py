@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from polling_api.api.shapes import PartialDocument
 from polling_api.domain.caller import Scope
 from polling_api.domain.client import LONGEST_LIFE, LONGEST_OVERLAP
 
@@ -62,7 +63,7 @@ class KeyListDocument(BaseModel):
     model_config = ConfigDict(title="KeyList")
 
     object: Literal["list"]
-    data: list[KeyDocument]
+    data: list[KeyDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from polling_api.api.codings import PLAIN, Accepted
 from polling_api.domain.job import Job
 from polling_api.representation import POLL_INTERVAL, Headers, Rendered, timestamp
 from polling_api.watch import Remark, StatusWatch, Topic
@@ -28,9 +29,10 @@ class Answer(NamedTuple):
         )
 
 
-def state(rendered: Rendered, *, granted: int | None) -> Answer:
+def state(rendered: Rendered, *, granted: int | None, accepted: Accepted = PLAIN) -> Answer:
     """`200` with the job. `granted` is the wait in seconds, None where none was asked for."""
-    return Answer(200, [*rendered.described, *_frame(rendered, granted)], rendered.body)
+    described, body = rendered.sent(accepted.coding_of(len(rendered.body)))
+    return Answer(200, [*described, *_frame(rendered, granted)], body)
 
 
 def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:

@@ -8,11 +8,13 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Door, admitted
+from polling_api.api.codings import Accepted, accepted_codings
 from polling_api.api.negotiation import preferred, require_plain
 from polling_api.api.requests import header
-from polling_api.errors import FieldError, Invalid
+from polling_api.errors import FieldError, Invalid, NotAcceptable
 
 OK, NO_CONTENT = 200, 204
+_READING = frozenset({"GET", "HEAD"})
 # Of the scope. It has 13 members of the server's own, and from the 22nd on takes 400 bytes more of each open stream.
 ROUTE = "polling.route"  # the `CheckedRoute` that answers
 TRANSPORT = "polling.transport"  # how it answers, where that is not the route's own way: `wait`
@@ -25,16 +27,22 @@ class CheckedRoute(APIRoute):
     Attributes:
         door: says who makes a request, before anything else of it is looked at; None where that does not matter.
         transport: how it answers, for the figures: `call`, `poll` or `stream`.
+        coded: whether its answers may be compressed. Those of a method that changes something are not: they may hold a
+            one-time secret beside text of somebody else's.
+        coded_within: whether the endpoint sees to that itself.
     """
 
     door: Door | None = None
     transport = "call"
+    coded: bool = False
+    coded_within = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         made = self.response_class
         kind = made.value if isinstance(made, DefaultPlaceholder) else made
         also: dict[str, Any] = self.responses.get(OK, {}).get("content", {})
+        self.coded = self.coded or set(self.methods or ()) <= _READING
         # The media types of its answers, the usual one first; none where they have no body.
         self.made: tuple[str, ...] = () if self.status_code == NO_CONTENT else (kind.media_type or "", *also)
         self._parameters = frozenset(
@@ -66,12 +74,17 @@ class CheckedRoute(APIRoute):
         """Let the request pass whose `Accept` does not exclude all that is made here; note which it likes best.
 
         Raises:
-            NotAcceptable: it does.
+            NotAcceptable: it does; or `Accept-Encoding` excludes all codings that it can be sent in.
         """
         if self.made:
+            self._require_coding(accepted_codings(scope))
             best = preferred(header(scope, b"accept"), *self.made)
             if len(self.made) > 1:
                 scope[MEDIA_TYPE] = best
+
+    def _require_coding(self, accepted: Accepted) -> None:
+        if not (accepted.plain or (self.coded and accepted.best)):
+            raise NotAcceptable("`Accept-Encoding` excludes every coding that this answer is sent in.")
 
     def _require_once(self, query: bytes) -> None:
         names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)] if query else []
@@ -81,6 +94,12 @@ class CheckedRoute(APIRoute):
                 f"`{repeated[0]}` is given more than once, and only one can be meant.",
                 errors=[FieldError(f"?{name}", "given more than once") for name in repeated],
             )
+
+
+class ReadingRoute(CheckedRoute):
+    """A route that changes nothing, whatever its method says."""
+
+    coded = True
 
 
 def _is_list(annotation: Any) -> bool:

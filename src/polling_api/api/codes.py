@@ -157,9 +157,9 @@ KINDS: dict[str, Kind] = {
     ),
     "not_acceptable": Kind(
         HTTPStatus.NOT_ACCEPTABLE,
-        "`Accept` excludes every media type in which this answer is made. JSON is `application/json`, event "
-        "streams are "
-        "`text/event-stream`; a request without `Accept` gets what there is.",
+        "`Accept` excludes every media type in which this answer is made, or `Accept-Encoding` every coding. JSON is "
+        "`application/json`, event streams are `text/event-stream`; codings are gzip and zstd, and event streams and "
+        "what is made or changed have none. A request without these fields gets what there is.",
     ),
     "misdirected_request": Kind(
         HTTPStatus.MISDIRECTED_REQUEST,

@@ -20,6 +20,7 @@ _CHALLENGES = {
     "invalid_token": ("WWW-Authenticate",),
     "invalid_signature": ("WWW-Authenticate", "Accept-Signature"),
     "insufficient_scope": ("WWW-Authenticate",),
+    "unsupported_media_type": ("Accept-Encoding",),
 }
 _ALWAYS_MAY_PASS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _DATE = "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$"
@@ -35,9 +36,9 @@ def _header(description: str, example: str | int, *, always: bool = True, **sche
 # By name, as an answer refers to them. Those that are not always there say when they are.
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": _header(
-        "Of a job weak and ordered: the version, and a hash of its form. Of results strong.",
+        "Of a job weak and ordered: the version, and a hash of its form. Of results strong, one for each coding.",
         _TAG,
-        pattern='^(W/"([0-9]{1,9}-[0-9a-f]{16}|[0-9a-f]{32})"|"[0-9a-f]{32}")$',
+        pattern='^(W/"([0-9]{1,9}-[0-9a-f]{16}|[0-9a-f]{32})"|"[0-9a-f]{32}(-gzip|-zstd)?")$',
     ),
     "Last-Modified": _header("`updated_at` in whole seconds.", "Mon, 23 Nov 2026 09:00:12 GMT", pattern=_DATE),
     "Cache-Control": _header(
@@ -99,6 +100,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": _header(
         "Which credentials would do, and what is wrong with those that were sent (RFC 9110, RFC 6750).",
         'Bearer realm="polling-api", error="invalid_token"',
+        always=False,
+    ),
+    "Accept-Encoding": _header(
+        "`identity`, where the body was compressed: that is what is read (RFC 9110, section 12.5.3).",
+        "identity",
         always=False,
     ),
     "Accept-Signature": _header(

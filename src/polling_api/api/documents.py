@@ -204,16 +204,18 @@ def _ready(*statuses: str) -> dict[str, Any]:
     return content
 
 
-LIVE: Responses = {200: described("Alive.", "Cache-Control", content=_health(["live"], {"status": "live"}))}
+LIVE: Responses = {200: described("Alive.", "Cache-Control", "Vary", content=_health(["live"], {"status": "live"}))}
 READY: Responses = {
     200: described(
         "`ready`, or `degraded`: it goes on without a part, slower.",
         "Cache-Control",
+        "Vary",
         content=_ready("ready", "degraded"),
     ),
     503: described(
         "`draining`, or `unavailable`: ask another process.",
         "Cache-Control",
+        "Vary",
         content=_readiness("draining", "unavailable"),
     ),
 }
@@ -221,10 +223,11 @@ METRICS: Responses = {
     200: described(
         "OpenMetrics, where `Accept` asks for it, or Prometheus' older text format.",
         "Cache-Control",
+        "Vary",
         content={name: {"schema": {"type": "string"}} for name in ("text/plain", "application/openmetrics-text")},
     )
 }
-PAGE: Responses = {200: described("A page to read.", content={"text/html": {"schema": {"type": "string"}}})}
+PAGE: Responses = {200: described("A page to read.", "Vary", content={"text/html": {"schema": {"type": "string"}}})}
 SUBMISSION_BODY = {
     "requestBody": {
         "required": True,

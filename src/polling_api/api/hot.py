@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polling_api.api.checked import ROUTE, CheckedRoute
-from polling_api.api.negotiation import JSON
+from polling_api.api.negotiation import EVENT_STREAM, JSON
 
 if TYPE_CHECKING:
     from types import CoroutineType
@@ -72,10 +72,13 @@ class HotLane:
 class HotRoute(CheckedRoute):
     """A route whose endpoint is a `HotEndpoint`, which asks the door itself: to wait for that costs half a KiB here."""
 
+    coded_within = True
+
     def __init__(self, path: str, endpoint: HotEndpoint, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.made = (endpoint.makes,)
         self.transport = endpoint.transport
+        self.coded = self.coded and endpoint.makes != EVENT_STREAM
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> "CoroutineType[Any, Any, None]":
         """Hand the request over as it is; other methods are refused as on every route."""

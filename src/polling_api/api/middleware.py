@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polling_api import metrics
 from polling_api.api.answers import Answer
 from polling_api.api.checked import ROUTE, TRANSPORT, CheckedRoute
+from polling_api.api.codings import Accepted, accepted_codings
+from polling_api.api.compression import Compression, may_be_coded
 from polling_api.api.guard import LIMITED, NoWatcher, Watcher
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
@@ -30,6 +32,8 @@ from polling_api.representation import API_VERSION, Headers
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _VERSION_HEADER = (b"x-api-version", API_VERSION.encode())
 _GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+_VARY_ALONE = (b"vary", b"Accept-Encoding")
 
 _ROOT = logging.getLogger()
 _log = structlog.get_logger(__name__)
@@ -84,6 +88,7 @@ class Edge:
         refused: told of each request that was refused for who made it, with the problem's code.
         guard: looks at every request, and says what is left to its caller.
         load: says whether there is room for one more.
+        compression: compresses answers.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Edge:
         refused: Callable[[Scope, str], None] = _nobody_told,
         guard: Watcher | None = None,
         load: Load | NoLoad | None = None,
+        compression: Compression | None = None,
     ) -> None:
         self._app = app
         self._hosts = hosts
@@ -101,13 +107,14 @@ class Edge:
         self._refused = refused
         self._guard = guard or NoWatcher()
         self._load = load or NoLoad()
+        self._compression = compression or Compression()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        framed = _Framed(scope, send, self._headers)
+        framed = _Framed(scope, send, self._headers, self._compression)
         overload = self._meet(scope)
         _identify(scope)
         try:
@@ -151,6 +158,8 @@ class Edge:
         headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left]
         if origin is not None:
             headers += self._origins.headers_for(origin)
+        if not scope["path"].startswith(LIMITED) and not any(name == b"vary" for name, _ in headers):
+            headers.append(_VARY_ALONE)  # pages and documents: there is nothing else that their form depends on
         # A 304 has no body to guard, and every byte of it is sent very often.
         return headers if status == 304 else [*headers, *_GUARDS]  # noqa: PLR2004
 
@@ -188,14 +197,23 @@ class _Framed:
         scope: the request.
         send: the server's.
         headers: makes the headers, of what the answer's beginning is, the request, and its seconds so far.
+        compression: compresses what may be, and is worth it.
     """
 
-    __slots__ = ("_headers", "_scope", "_send", "_started", "status")
+    __slots__ = ("_begun", "_compression", "_headers", "_scope", "_send", "_started", "status")
 
-    def __init__(self, scope: Scope, send: Send, headers: Callable[[Message, Scope, float], Headers]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        send: Send,
+        headers: Callable[[Message, Scope, float], Headers],
+        compression: Compression,
+    ) -> None:
         self._scope = scope
         self._send = send
         self._headers = headers
+        self._compression = compression
+        self._begun: tuple[Message, Accepted] | None = None  # a beginning that waits for its body, to be compressed
         self._started = time.perf_counter()
         self.status = 0  # until the answer begins
 
@@ -204,8 +222,23 @@ class _Framed:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             seconds = time.perf_counter() - self._started
+            accepted = accepted_codings(self._scope)
             message = {**message, "headers": self._headers(message, self._scope, seconds)}
+            if accepted.best is not None and may_be_coded(self._scope, message):
+                self._begun = message, accepted
+                return
+        elif self._begun is not None:
+            message = await self._begin(message, *self._begun)
         await self._send(message)
+
+    async def _begin(self, message: Message, start: Message, accepted: Accepted) -> Message:
+        """Send the beginning that waited for this body; answers the body as it is sent."""
+        self._begun = None
+        if not message.get("more_body"):
+            start, body = await self._compression.coded(start, message.get("body", b""), accepted)
+            message = {**message, "body": body}
+        await self._send(start)
+        return message
 
 
 def _identify(scope: Scope) -> None:

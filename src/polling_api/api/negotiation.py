@@ -50,10 +50,12 @@ def require_plain(content_encoding: str | None) -> None:
     """Let a request pass whose body is not compressed: a small one could stand for gigabytes.
 
     Raises:
-        Unsupported: `Content-Encoding` names a coding.
+        Unsupported: `Content-Encoding` names a coding; says which are read (RFC 9110, section 15.5.16).
     """
     if (content_encoding or "").strip().lower() not in _CODINGS:
-        raise Unsupported("A body is read as it is, without `Content-Encoding`.")
+        raise Unsupported(
+            "A body is read as it is, without `Content-Encoding`.", challenges=[(b"accept-encoding", b"identity")]
+        )
 
 
 def _ranges(accept: str) -> list[tuple[str, str, float]]:

@@ -43,6 +43,9 @@ A *job* is one batch of LLM, image or video requests, run by an upstream provide
 learn what became of it in the way that suits you: conditional polls (`If-None-Match`), long polls (`?wait=30`), or
 Server-Sent Events. All of them show the same versions of the same job, in the same order.
 
+A body over 1 KB comes compressed, by gzip or zstd, as `Accept-Encoding` says; `Content-Encoding` names the coding.
+Event streams and the answers of calls that change something are never compressed; a compressed request is refused.
+
 Every error is a problem document (RFC 9457) whose `type` leads to a page about it.
 """
 

@@ -1,10 +1,20 @@
 """Parameters that several calls have, as the OpenAPI document tells them, and as ordinary routes are held to them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query
 
-from polling_api.api.shapes import FIELDS_PATTERN
+from polling_api.api.shapes import fields_pattern
+from polling_api.domain import fields
+
+
+def _fields(shape: fields.Shape, example: str) -> Any:
+    return Query(
+        description=f"Only these members, divided by commas, as `{example}`.",
+        examples=[example],
+        json_schema_extra={"pattern": fields_pattern(shape)},
+    )
+
 
 Wait = Annotated[
     int | None,
@@ -32,13 +42,11 @@ Refusals = Annotated[
         examples=["stream"],
     ),
 ]
-Fields = Annotated[
-    str | None,
-    Query(
-        description="Only these members, divided by commas, as `status,progress.completed`.",
-        examples=["status,progress.completed"],
-        json_schema_extra={"pattern": FIELDS_PATTERN},
-    ),
-]
+Fields = Annotated[str | None, _fields(fields.JOB, "status,progress.completed")]
+VersionFields = Annotated[str | None, _fields(fields.VERSION, "status,at")]
+ResultFields = Annotated[str | None, _fields(fields.RESULT, "custom_id,response.body")]
+ClientFields = Annotated[str | None, _fields(fields.CLIENT, "id,limits.hour")]
+KeyFields = Annotated[str | None, _fields(fields.KEY, "id,expires_at")]
+AuditFields = Annotated[str | None, _fields(fields.AUDIT, "at,actor,action")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]

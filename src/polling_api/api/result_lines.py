@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import orjson
 import structlog
@@ -9,12 +10,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
+from polling_api.api.compression import ASIDE
 from polling_api.api.held import STALLED_AFTER
 from polling_api.api.negotiation import LINES
 from polling_api.api.result_documents import result_document
+from polling_api.coding import Coding
 from polling_api.domain.job import Job
 from polling_api.errors import PollingError
-from polling_api.store.result_pages import ResultPage
+from polling_api.store.result_pages import ResultPage, StoredResult
 
 PIECE = 64 * 1024  # bytes of a write: a reader who takes one in 30 s is slow, and not gone
 
@@ -26,13 +29,15 @@ class ResultLines(Response):
 
     Between two batches it holds neither a connection to the database nor a transaction. What makes it impossible to go
     on (results that are deleted meanwhile, a token's end, a database that is away) is said on a line of its own, and
-    the connection is broken, so that no client takes a part for the whole.
+    the connection is broken, so that no client takes a part for the whole; a coded one lacks its coding's end too.
 
     Args:
         job: whose results they are.
         first: the first batch.
         read_after: reads the batch after an index.
         headers: beside the media type.
+        shown: an item as it is sent.
+        coding: in which it is sent; None as it is. A reader can read each batch as soon as it has come.
         stalled_after: seconds in which a reader takes nothing, after which it is given up.
     """
 
@@ -45,13 +50,19 @@ class ResultLines(Response):
         read_after: Callable[[int], Awaitable[ResultPage]],
         headers: Mapping[str, str],
         *,
+        shown: Callable[[StoredResult], Mapping[str, Any]] = result_document,
+        coding: Coding | None = None,
         stalled_after: float = STALLED_AFTER,
     ) -> None:
         super().__init__(headers=dict(headers))
         del self.headers["content-length"]  # nobody knows it
+        if coding is not None:
+            self.headers["content-encoding"] = coding.name
         self._job = job
-        self._page = first
+        self._page: ResultPage | None = first
         self._read_after = read_after
+        self._shown = shown
+        self._coding = coding
         self._stalled_after = stalled_after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -60,30 +71,70 @@ class ResultLines(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
+        body = _Body(send, self._coding, self._stalled_after)
         try:
-            await self._send_batches(scope, send)
+            await self._send_batches(scope, body)
         except PollingError as error:
             _log.info("a download cannot go on", job_id=self._job.id, reason=error.code)
-            line = {"object": "results.cut", "code": error.code, "message": error.detail}
-            await self._send(send, orjson.dumps(line) + b"\n")
+            await body.send(_line({"object": "results.cut", "code": error.code, "message": error.detail}))
         except TimeoutError:
             _log.info("a download was given up: its reader takes nothing", job_id=self._job.id)
         else:
-            end = orjson.dumps({"object": "results.end", "count": self._job.progress.total}) + b"\n"
-            await self._send(send, end, more=False)
+            await body.end(_line({"object": "results.end", "count": self._job.progress.total}))
 
-    async def _send_batches(self, scope: Scope, send: Send) -> None:
-        while True:
+    async def _send_batches(self, scope: Scope, body: "_Body") -> None:
+        page, self._page = self._page, None
+        while page is not None:
             if (refusal := admission_of(scope).lapsed()) is not None:
                 raise refusal
-            items, more = self._page.items, self._page.more
-            lines = b"".join(orjson.dumps(result_document(item)) + b"\n" for item in items)
-            for start in range(0, len(lines), PIECE):
-                await self._send(send, lines[start : start + PIECE])
-            if not more:
-                return
-            self._page = await self._read_after(items[-1].index)
+            last = page.items[-1].index if page.more else None
+            lines = b"".join([_line(self._shown(item)) for item in page.items])
+            page = None  # a slow reader would keep both: the items, and the lines they are made into
+            await body.send(lines)
+            del lines
+            page = None if last is None else await self._read_after(last)
 
-    async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
+
+class _Body:
+    """The body of an answer, sent in pieces, each of which a reader has to take in time.
+
+    Args:
+        send: the server's.
+        coding: in which it is sent.
+        stalled_after: seconds for a piece.
+    """
+
+    def __init__(self, send: Send, coding: Coding | None, stalled_after: float) -> None:
+        self._send = send
+        self._compressor = coding and coding.compressor()
+        self._stalled_after = stalled_after
+
+    async def send(self, part: bytes) -> None:
+        """Send a part, to its end.
+
+        Raises:
+            TimeoutError: the reader takes nothing.
+        """
+        if self._compressor is not None and part:
+            add = self._compressor.add
+            part = await asyncio.to_thread(add, part) if len(part) > ASIDE else add(part)
+        for start in range(0, len(part), PIECE):
+            await self._write(part[start : start + PIECE], more=True)
+
+    async def end(self, part: bytes) -> None:
+        """Send the last part.
+
+        Raises:
+            TimeoutError: the reader takes nothing.
+        """
+        if self._compressor is not None:
+            part = self._compressor.add(part) + self._compressor.end()
+        await self._write(part, more=False)
+
+    async def _write(self, piece: bytes, *, more: bool) -> None:
         async with asyncio.timeout(self._stalled_after):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
+            await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def _line(document: object) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

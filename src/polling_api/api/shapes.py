@@ -8,14 +8,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from polling_api.domain.fields import FIELD, MOST_FIELDS
+from polling_api.domain.fields import JOB, MOST_FIELDS, Shape
 from polling_api.domain.job import JOB_ID, Outcome, Status
 
 EXAMPLE_ID = "job_0b5c1e0e3a7f4a52b1d95f0c6a3e8d21"
 ID_PATTERN = f"^{JOB_ID.pattern}$"
-FIELD_PATTERN = f"^({FIELD.pattern})$"
-FIELDS_PATTERN = f"^({FIELD.pattern})(,({FIELD.pattern})){{0,{MOST_FIELDS - 1}}}$"
+FIELD_PATTERN = f"^({JOB.field.pattern})$"
 IDS_PATTERN = f"^{JOB_ID.pattern}(,{JOB_ID.pattern}){{0,99}}$"
+
+
+def fields_pattern(shape: Shape) -> str:
+    """What a list of fields looks like."""
+    name = shape.field.pattern
+    return f"^({name})(,({name})){{0,{MOST_FIELDS - 1}}}$"
+
 
 JobId = Annotated[
     str,
@@ -114,6 +120,12 @@ class PartialJobDocument(BaseModel):
     model_config = ConfigDict(title="PartialJob", extra="allow")
 
 
+class PartialDocument(BaseModel):
+    """Those members of something else that `fields` named."""
+
+    model_config = ConfigDict(title="Partial", extra="allow")
+
+
 class ResultDocument(BaseModel):
     """What became of one request."""
 
@@ -132,7 +144,7 @@ class ResultListDocument(BaseModel):
     model_config = ConfigDict(title="ResultList")
 
     object: Literal["list"]
-    data: list[ResultDocument]
+    data: list[ResultDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None = Field(description="`after` of the next page.")
 
@@ -165,7 +177,7 @@ class HistoryDocument(BaseModel):
     model_config = ConfigDict(title="History")
 
     object: Literal["list"]
-    data: list[HistoryEntryDocument]
+    data: list[HistoryEntryDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None = Field(description="`cursor` of the next page; good for this job alone.")
 
@@ -218,7 +230,7 @@ class AuditListDocument(BaseModel):
     model_config = ConfigDict(title="AuditList")
 
     object: Literal["list"]
-    data: list[AuditDocument]
+    data: list[AuditDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None = Field(description="`cursor` of the next page; good for this client alone.")
 

@@ -4,14 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import OUTCOME_OF_THE_REST, Job, JobError, Outcome, Status
-from polling_api.errors import Gone
+from polling_api.errors import Gone, NotFound
 from polling_api.store.engine import statements
 from polling_api.store.rows import AnyRow, error_from
-from polling_api.store.tables import requests, results
+from polling_api.store.tables import jobs, requests, results
 
 _ERROR_OF_THE_REST = {
     Status.SUCCEEDED: JobError("no_result", "The provider gave no result for this request."),
@@ -40,6 +53,8 @@ class ResultPage:
     more: bool
 
 
+_Items = Select[Any, Any, Any, Any, Any, Any]
+
 _job_id = bindparam("job_id", type_=Text())
 _first = bindparam("first", type_=BigInteger())  # a caller may ask for any index
 _most = bindparam("most", type_=Integer())
@@ -48,25 +63,28 @@ _total = bindparam("total", type_=Integer())
 _rest = bindparam("rest", type_=Text())
 _outcome = bindparam("outcome", type_=Text())
 
-_items = (
-    select(
-        requests.c.position,
-        requests.c.custom_id,
-        results.c.outcome,
-        results.c.response,
-        results.c.error_code,
-        results.c.error_message,
+
+def _items(*, responses: bool) -> _Items:
+    """A job's items; without their responses these are not read at all, which are most of what there is."""
+    response: ColumnElement[Any] = results.c.response if responses else cast(null(), Text)
+    with_results = requests.outerjoin(
+        results, (results.c.job_id == requests.c.job_id) & (results.c.position == requests.c.position)
     )
-    .select_from(
-        requests.outerjoin(
-            results, (results.c.job_id == requests.c.job_id) & (results.c.position == requests.c.position)
+    return (
+        select(
+            requests.c.position,
+            requests.c.custom_id,
+            results.c.outcome,
+            response.label("response"),
+            results.c.error_code,
+            results.c.error_message,
         )
+        .select_from(with_results)
+        .where(requests.c.job_id == _job_id)
     )
-    .where(requests.c.job_id == _job_id)
-)
 
 
-def _bounded(items: Select[Any, Any, Any, Any, Any, Any]) -> Select[Any]:
+def _bounded(items: _Items) -> Select[Any]:
     """Those of some items that come before the bounds, and with each how many there were: one more tells of others."""
     found = items.cte("found")
     # The length of a value is known without reading it, so that what lies beyond the bound is never fetched.
@@ -76,15 +94,31 @@ def _bounded(items: Select[Any, Any, Any, Any, Any, Any]) -> Select[Any]:
     return select(sized).where(sized.c.before < _most_bytes).order_by(sized.c.position).limit(_most)
 
 
-# Positions have no gaps, so a range says what LIMIT would, and leaves Postgres no other index to prefer.
-_PAGE = _bounded(_items.where(requests.c.position.between(_first, _first + _most)))
-_PAGE_OF_OUTCOME = _bounded(
-    _items.where(requests.c.position.between(_first, _total - literal(1)))
-    .where(func.coalesce(results.c.outcome, _rest) == _outcome)
-    .order_by(requests.c.position)
-    .limit(_most + literal(1))
+def _page(*, responses: bool) -> Select[Any]:
+    # Positions have no gaps, so a range says what LIMIT would, and leaves Postgres no other index to prefer.
+    return _bounded(_items(responses=responses).where(requests.c.position.between(_first, _first + _most)))
+
+
+def _page_of_outcome(*, responses: bool) -> Select[Any]:
+    return _bounded(
+        _items(responses=responses)
+        .where(requests.c.position.between(_first, _total - literal(1)))
+        .where(func.coalesce(results.c.outcome, _rest) == _outcome)
+        .order_by(requests.c.position)
+        .limit(_most + literal(1))
+    )
+
+
+# By whether an outcome is asked for, and whether responses are.
+_PAGES = {
+    (by_outcome, responses): made(responses=responses)
+    for by_outcome, made in ((False, _page), (True, _page_of_outcome))
+    for responses in (False, True)
+}
+_LEFT = select(
+    select(func.min(requests.c.position)).where(requests.c.job_id == _job_id).scalar_subquery().label("begins_at"),
+    exists().where(jobs.c.id == _job_id).label("kept"),
 )
-_BEGINS_AT = select(func.min(requests.c.position)).where(requests.c.job_id == _job_id)
 
 
 async def page(
@@ -95,6 +129,7 @@ async def page(
     limit: int,
     most_bytes: int,
     outcome: Outcome | None = None,
+    responses: bool = True,
 ) -> ResultPage:
     """Read a finished job's items in the order of submission.
 
@@ -105,9 +140,11 @@ async def page(
         limit: at most so many items.
         most_bytes: of responses, after which a page ends; the one that goes beyond is the last.
         outcome: only items with this one; None for all.
+        responses: whether they are wanted; else they are None, of all items.
 
     Raises:
         Gone: they are being purged, or have been (`results_expired`).
+        NotFound: the job was deleted (`job_not_found`).
         Unavailable: the database did not answer.
     """
     first = 0 if after is None else after + 1
@@ -119,11 +156,13 @@ async def page(
             "outcome": outcome.value,
         }
     async with statements(engine) as connection:
-        rows = (await connection.execute(_PAGE if outcome is None else _PAGE_OF_OUTCOME, parameters)).all()
+        rows = (await connection.execute(_PAGES[outcome is not None, responses], parameters)).all()
         # Asked afterwards: rows are purged in the order of their places, and by the database's clock, which may be
         # ahead of the caller's. What is still there now was there when the page was read.
-        begins_at = await connection.scalar(_BEGINS_AT, {"job_id": job.id})
-    if first < job.progress.total and (begins_at is None or begins_at > first):
+        left = (await connection.execute(_LEFT, {"job_id": job.id})).one()
+    if not left.kept:  # its rows go later, when a monitor comes to them
+        raise NotFound("The job was deleted.", code="job_not_found")
+    if first < job.progress.total and (left.begins_at is None or left.begins_at > first):
         raise Gone("The job's results were deleted by plan.", code="results_expired")
     return ResultPage([_result_from(row, job) for row in rows], bool(rows) and rows[0].found > len(rows))
 

@@ -161,6 +161,19 @@ async def test_a_page_ends_after_the_item_that_goes_beyond_its_bytes(engine: Asy
     assert [page.more for page in pages] == [True, True, False, False]
 
 
+async def test_a_page_without_responses_is_bounded_by_its_number_alone(engine: AsyncEngine, submit: Submit) -> None:
+    job = replace(await submit(total=3), status=Status.SUCCEEDED)
+    await results.add(engine, job.id, [done(f"item-{n}") for n in range(3)])
+
+    page = await result_pages.page(engine, job, after=None, limit=2, most_bytes=1, responses=False)
+
+    assert [(item.index, item.outcome, item.response) for item in page.items] == [
+        (0, Outcome.COMPLETED, None),
+        (1, Outcome.COMPLETED, None),
+    ]
+    assert page.more
+
+
 async def test_items_with_an_outcome_are_found_whether_told_or_taken_from_the_job(
     engine: AsyncEngine, submit: Submit
 ) -> None:

@@ -14,7 +14,7 @@ from polling_api.api.account_shapes import (
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.limits import RouteLimiter
-from polling_api.api.parameters import Fields, Limit
+from polling_api.api.parameters import AuditFields, ClientFields, Fields, KeyFields, Limit
 from polling_api.api.routes.access_tokens import AccessTokensEndpoint
 from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
@@ -67,19 +67,21 @@ def _add_whoami(router: APIRouter, endpoint: WhoamiEndpoint, limiter: RouteLimit
         WHOAMI, methods=READ, response_model=ClientDocument, responses=documents.WHOAMI, summary="Who signs?"
     )
     @limiter.hourly()
-    async def whoami(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def whoami(  # pyright: ignore[reportUnusedFunction]
+        request: Request, fields: ClientFields = None
+    ) -> Response:
         """The client whose key signed the request, and what it may do."""
-        return await endpoint(request)
+        return await endpoint(request, fields)
 
 
 def _add_keys(router: APIRouter, endpoint: KeysEndpoint, limiter: RouteLimiter) -> None:
     @router.api_route(KEYS, methods=READ, response_model=KeyListDocument, responses=documents.KEYS, summary="List keys")
     @limiter.hourly()
     async def list_keys(  # pyright: ignore[reportUnusedFunction]
-        request: Request, cursor: PageCursor = None, limit: Limit = 100
+        request: Request, fields: KeyFields = None, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:
         """The client's keys, the newest first, those that have ended too."""
-        return await endpoint.list(request, cursor, limit)
+        return await endpoint.list(request, cursor=cursor, limit=limit, fields=fields)
 
     @router.post(
         KEYS,
@@ -177,7 +179,8 @@ def _add_audit(router: APIRouter, endpoint: AuditEndpoint, limiter: RouteLimiter
     )
     @limiter.hourly()
     async def read_audit(  # pyright: ignore[reportUnusedFunction]
-        request: Request, cursor: PageCursor = None, limit: Limit = 100
+        request: Request, fields: AuditFields = None, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:
         """Who read the client's results, and made or ended its keys and tokens; and what was refused to it."""
-        return await endpoint(admission_of(request.scope).certain(), cursor, limit)
+        caller = admission_of(request.scope).certain()
+        return await endpoint(caller, cursor=cursor, limit=limit, fields=fields)

@@ -21,7 +21,7 @@ from polling_api.api.ownership import Ownership
 from polling_api.api.problems import problem
 from polling_api.api.wanted import Wanted
 from polling_api.domain.caller import Scope as Needed
-from polling_api.domain.fields import fields_of, unknown_among
+from polling_api.domain.fields import JOB, fields_of
 from polling_api.errors import FieldError, Invalid, Unavailable
 from polling_api.ratelimit import weight_of
 from polling_api.representation import Form
@@ -37,7 +37,7 @@ async def asked_for(request: Request) -> BatchGetDocument:
     """
     asked = await read_body(request, BatchGetDocument)
     fields = asked.fields or []
-    errors = [FieldError(f"/fields/{fields.index(name)}", "no such field") for name in unknown_among(fields)]
+    errors = [FieldError(f"/fields/{fields.index(name)}", "no such field") for name in JOB.unknown_among(fields)]
     if errors:
         raise Invalid("A job has no such field.", errors=errors)
     request.state.weight = weight_of(len(asked.jobs))

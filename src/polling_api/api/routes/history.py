@@ -7,9 +7,11 @@ from starlette.responses import Response
 
 from polling_api.api.admission import Admission
 from polling_api.api.cursors import Cursors
+from polling_api.api.forms import asked_fields, in_link, only
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.pages import page_of, place_in
 from polling_api.domain.caller import Scope
+from polling_api.domain.fields import VERSION
 from polling_api.representation import progress_document, timestamp
 from polling_api.store.endings import HistoryEntry
 
@@ -32,15 +34,18 @@ class HistoryEndpoint:
         self._base = base
         self._cursors = cursors
 
-    async def __call__(self, admission: Admission, job_id: str, cursor: str | None, limit: int) -> Response:
+    async def __call__(
+        self, admission: Admission, job_id: str, *, cursor: str | None, limit: int, fields: str | None
+    ) -> Response:
         """Answer with the first versions, or those after `cursor`, at most `limit` of them.
 
         Raises:
             NotFound: there is no such job, or it is not the caller's.
             Refused: the caller's token does not allow it.
             BadRequest: the cursor is not one of this job's.
+            Invalid: a version has no such field.
         """
-        caller = admission.caller
+        caller, wanted = admission.caller, asked_fields(VERSION, fields)
         await self._ownership.find(caller, job_id, Scope.STATUS)
         cursors = self._cursors.bound_to("history", caller.client_id or "", job_id)
         after = (place_in(cursor, cursors) or [0])[0]
@@ -51,9 +56,10 @@ class HistoryEndpoint:
             f"{self._base}/{job_id}/history",
             entries,
             limit,
-            shown=history_document,
+            shown=only(history_document, wanted),
             parameter="cursor",
             place=lambda entry: cursors.at([entry.version]),
+            also=in_link(wanted),
         )
 
 

@@ -9,11 +9,12 @@ from polling_api.api import documents, hot_signatures
 from polling_api.api.addresses import ONE_JOB
 from polling_api.api.admission import Door, admission_of
 from polling_api.api.batch_shapes import BatchGetDocument, BatchGetListDocument
-from polling_api.api.checked import CheckedRoute, behind
+from polling_api.api.checked import CheckedRoute, ReadingRoute, behind
+from polling_api.api.forms import asked_fields
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
-from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, Wait
+from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, ResultFields, VersionFields, Wait
 from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -31,6 +32,7 @@ from polling_api.api.shapes import (
     ResultListDocument,
 )
 from polling_api.api.submission_shapes import SubmittedJobDocument
+from polling_api.domain.fields import RESULT
 from polling_api.domain.job import Outcome
 
 READ = ["GET", "HEAD"]
@@ -62,7 +64,7 @@ def jobs_router(base: str, endpoints: JobsEndpoints, door: Door, limiter: RouteL
     router = APIRouter(prefix=base, tags=["jobs"], route_class=behind(door, CheckedRoute))
     _add_submit(router, endpoints.submit, limiter)
     _add_hot_reads(router, endpoints, door)
-    _add_batch_get(router, endpoints.batch_get, limiter)
+    _add_batch_get(router, endpoints.batch_get, door, limiter)
     _add_pages(router, endpoints, limiter)
     _add_endings(router, endpoints, limiter)
     return router
@@ -125,16 +127,9 @@ def _add_hot_reads(router: APIRouter, endpoints: JobsEndpoints, door: Door) -> N
     )
 
 
-def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: RouteLimiter) -> None:
-    @router.post(
-        "/batch-get",
-        response_model=BatchGetListDocument,
-        responses=documents.BATCH_GET,
-        openapi_extra=documents.BATCH_GET_BODY,
-        summary="Read many jobs, or wait for them",
-    )
+def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, door: Door, limiter: RouteLimiter) -> None:
     @limiter.hourly(weight)
-    async def read_jobs(  # pyright: ignore[reportUnusedFunction]
+    async def read_jobs(
         request: Request,  # noqa: ARG001 - slowapi looks for it
         asked: Annotated[BatchGetDocument, Depends(asked_for)],
     ) -> Response:
@@ -144,6 +139,17 @@ def _add_batch_get(router: APIRouter, batch_get: BatchGetEndpoint, limiter: Rout
         or when the time is over. It counts as one request for each 20 jobs begun.
         """
         return batch_get(asked)
+
+    router.add_api_route(
+        "/batch-get",
+        read_jobs,
+        methods=["POST"],
+        response_model=BatchGetListDocument,
+        responses=documents.BATCH_GET,
+        openapi_extra=documents.BATCH_GET_BODY,
+        summary="Read many jobs, or wait for them",
+        route_class_override=behind(door, ReadingRoute),
+    )
 
 
 def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:
@@ -158,11 +164,13 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
     async def read_history(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
+        fields: VersionFields = None,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Limit = 100,
     ) -> Response:
         """Every version of the job, in order, and when it was made; also of a job that has not ended."""
-        return await endpoints.history(admission_of(request.scope), job_id, cursor, limit)
+        admission = admission_of(request.scope)
+        return await endpoints.history(admission, job_id, cursor=cursor, limit=limit, fields=fields)
 
     @router.api_route(
         f"{ONE_JOB}/results",
@@ -178,6 +186,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
         limit: PageLimit = 100,
         outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
+        fields: ResultFields = None,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended.
@@ -186,7 +195,9 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         is `{"object":"results.end","count":…}`; without that it was cut, and `after` with the last index you have
         brings the rest.
         """
-        return await endpoints.results(request.scope, job_id, Asked(after, limit, outcome))
+        return await endpoints.results(
+            request.scope, job_id, Asked(after, limit, outcome, asked_fields(RESULT, fields))
+        )
 
 
 def _add_endings(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimiter) -> None:

@@ -13,11 +13,13 @@ from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.auditing import entry_of
 from polling_api.api.bodies import read_body
 from polling_api.api.cursors import Cursors
+from polling_api.api.forms import asked_fields, in_link, only
 from polling_api.api.handlers import AnswerResponse
 from polling_api.api.pages import page_of, place_in
 from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.domain.audit import Entry
 from polling_api.domain.client import KEY_ID, new_key_id
+from polling_api.domain.fields import KEY
 from polling_api.errors import NotFound
 from polling_api.representation import timestamp
 from polling_api.signing.vault import Vault, new_secret, shown
@@ -95,9 +97,10 @@ class KeysEndpoint:
         self._base = base
         self._cursors = cursors
 
-    async def list(self, request: Request, cursor: str | None, limit: int) -> Response:
+    async def list(self, request: Request, *, cursor: str | None, limit: int, fields: str | None) -> Response:
         """Answer with a page of the client's keys, the newest first."""
         client_id, _ = signer_of(request)
+        wanted = asked_fields(KEY, fields)
         cursors = self._cursors.bound_to("keys", client_id)
         numbers = place_in(cursor, cursors)
         keys = await self._calls.page(client_id, after=None if numbers is None else _place_of(numbers), limit=limit + 1)
@@ -105,9 +108,10 @@ class KeysEndpoint:
             self._base,
             keys,
             limit,
-            shown=key_document,
+            shown=only(key_document, wanted),
             parameter="cursor",
             place=lambda key: cursors.at([microseconds(key.created_at), *numbers_of(key.id)]),
+            also=in_link(wanted),
         )
 
     async def create(self, request: Request) -> Response:

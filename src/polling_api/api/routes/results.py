@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -12,15 +13,19 @@ from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
 from polling_api.api.checked import MEDIA_TYPE
+from polling_api.api.codings import accepted_codings
 from polling_api.api.conditional import parse_condition
+from polling_api.api.forms import in_link
 from polling_api.api.negotiation import LINES
 from polling_api.api.ownership import Ownership
 from polling_api.api.pages import page_of
 from polling_api.api.requests import header
-from polling_api.api.result_documents import result_document
+from polling_api.api.result_documents import shown_results, shows_responses
 from polling_api.api.result_lines import ResultLines
+from polling_api.coding import Coding
 from polling_api.domain.audit import Entry
 from polling_api.domain.caller import Caller, Scope
+from polling_api.domain.fields import Fields
 from polling_api.domain.job import Job, Outcome
 from polling_api.errors import Conflict, Gone
 from polling_api.store.result_pages import ResultPage
@@ -36,18 +41,19 @@ class ReadPage(Protocol):
     """Reads items of a finished job."""
 
     def __call__(
-        self, job: Job, /, *, after: int | None, limit: int, most_bytes: int, outcome: Outcome | None
+        self, job: Job, /, *, after: int | None, limit: int, most_bytes: int, outcome: Outcome | None, responses: bool
     ) -> Awaitable[ResultPage]:
         """Raises what `store.result_pages.page` raises."""
         ...
 
 
 class Asked(NamedTuple):
-    """What of a job's results a caller wants: items after an index, and with an outcome, where it says so."""
+    """What of a job's results a caller wants: items after an index, with an outcome, and of each only some members."""
 
     after: int | None
     limit: int
     outcome: Outcome | None
+    fields: Fields | None
 
 
 class ResultsEndpoint:
@@ -79,29 +85,34 @@ class ResultsEndpoint:
         caller = admission_of(scope).certain()
         job = await self._finished(caller, job_id)
         media_type: str = scope[MEDIA_TYPE]
-        etag = _etag_of(job, asked, media_type)
+        coding = accepted_codings(scope).best
+        etag = _etag_of(job, asked, media_type, coding)
         if parse_condition(header(scope, b"if-none-match"), None).names(etag):
             return Response(status_code=304, headers=_headers(etag))
         whole = media_type == LINES
+        shown, responses = shown_results(asked.fields), shows_responses(asked.fields)
 
         async def read_after(after: int | None, limit: int) -> ResultPage:
             most_bytes = BATCH_BYTES if whole else PAGE_BYTES
-            return await self._read(job, after=after, limit=limit, most_bytes=most_bytes, outcome=asked.outcome)
+            return await self._read(
+                job, after=after, limit=limit, most_bytes=most_bytes, outcome=asked.outcome, responses=responses
+            )
 
         page = await read_after(asked.after, BATCH_ITEMS if whole else asked.limit)
         # Before the first byte: what was read is in the log, whatever dies now.
         await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
         if whole:
-            return ResultLines(job, page, lambda after: read_after(after, BATCH_ITEMS), _headers(etag))
+            following = partial(read_after, limit=BATCH_ITEMS)
+            return ResultLines(job, page, following, _headers(etag), shown=shown, coding=coding)
         return page_of(
             f"{self._base}/{job_id}/results",
             page.items,
             asked.limit,
-            shown=result_document,
+            shown=shown,
             parameter="after",
             place=lambda item: str(item.index),
             more=page.more,
-            also={} if asked.outcome is None else {"outcome": asked.outcome},
+            also=({} if asked.outcome is None else {"outcome": asked.outcome}) | in_link(asked.fields),
             headers=_headers(etag),
         )
 
@@ -118,13 +129,19 @@ class ResultsEndpoint:
         return job
 
 
-def _etag_of(job: Job, asked: Asked, media_type: str) -> str:
-    """The strong tag: results of a finished job never change, so what was asked for makes the bytes."""
-    after, limit, outcome = asked
-    told = (job.id, job.version, job.updated_at.isoformat(), media_type, after, outcome)
+def _etag_of(job: Job, asked: Asked, media_type: str, coding: Coding | None) -> str:
+    """The strong tag: results of a finished job never change, so what was asked for makes the bytes.
+
+    Those of a coding depend on the library too. A page that is too short to be compressed has its coding's tag all the
+    same: whether it is cannot be known before it is read, and the same tag still means the same bytes.
+    """
+    after, limit, outcome, fields = asked
+    made_by = coding and coding.made_by
+    told = (job.id, job.version, job.updated_at.isoformat(), media_type, after, outcome, fields, made_by)
     # All of them are sent in one go, however many a page has.
     parts = told if media_type == LINES else (*told, limit)
-    return f'"{blake2b(chr(10).join(map(str, parts)).encode(), digest_size=16).hexdigest()}"'
+    digest = blake2b(chr(10).join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return f'"{digest}"' if coding is None else f'"{digest}-{coding.name}"'
 
 
 def _headers(etag: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from polling_api.api import answers
 from polling_api.api.admission import Admission, Door, admitted
 from polling_api.api.answers import Answer
 from polling_api.api.checked import TRANSPORT
+from polling_api.api.codings import Accepted, accepted_codings
 from polling_api.api.conditional import Condition, parse_condition
 from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
@@ -65,6 +66,7 @@ class StatusEndpoint:
         if asked is None:
             asked = preferred_wait(header(scope, b"prefer") or "")
         form = asked_form(self._form, parameters)
+        accepted = accepted_codings(scope)
         condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, WAIT if asked else POLL)
@@ -72,17 +74,19 @@ class StatusEndpoint:
             admission.caller, job_id, Needed.STATUS, version=condition.version or 0, kept=True
         )
         if asked is None:
-            await send_whole(self._answer(snapshot, condition, form, None), send)
+            await send_whole(self._answer(snapshot, condition, form, accepted, None), send)
             return
         granted = 0 if condition.anything or self._holding.draining else min(asked, self._max_wait)
-        await self._wait(snapshot, condition, form, until, granted, admission, scope, receive, send)
+        await self._wait(snapshot, condition, form, accepted, until, granted, admission, scope, receive, send)
 
-    def _answer(self, snapshot: Snapshot, condition: Condition, form: Form, granted: int | None) -> Answer:
+    def _answer(
+        self, snapshot: Snapshot, condition: Condition, form: Form, accepted: Accepted, granted: int | None
+    ) -> Answer:
         rendered = snapshot.rendered(form)
         if condition.given and condition.holds(rendered, datetime.now(UTC)):
             answer = answers.not_modified(rendered, granted=granted)
         else:
-            answer = answers.state(rendered, granted=granted)
+            answer = answers.state(rendered, granted=granted, accepted=accepted)
         remark = self._watch.remark(snapshot.job)
         return answer if remark is None else answers.remarked(answer, snapshot.job, remark)
 
@@ -91,6 +95,7 @@ class StatusEndpoint:
         snapshot: Snapshot,
         condition: Condition,
         form: Form,
+        accepted: Accepted,
         until: Until,
         granted: int,
         admission: Admission,
@@ -100,7 +105,7 @@ class StatusEndpoint:
     ) -> None:
         reached = until.reached(version_seen(snapshot.rendered(form), condition, any_change=until is Until.CHANGE))
         if granted == 0 or reached(snapshot.job):
-            await send_whole(self._answer(snapshot, condition, form, granted), send)
+            await send_whole(self._answer(snapshot, condition, form, accepted, granted), send)
             return
         scope[TRANSPORT] = "wait"
 
@@ -111,7 +116,7 @@ class StatusEndpoint:
                 return problem(no_such_job(), scope)
             if not reached(present.job) and self._watch.live(present.job.id) is None:
                 return problem(Unavailable("Nobody can say now whether the job changed.", retry_after=1), scope)
-            return self._answer(present, condition, form, granted)
+            return self._answer(present, condition, form, accepted, granted)
 
         held = HeldAnswer(send, reached=reached, answer=answer)
         topic = await self._watch.follow(snapshot.job.id, held)

@@ -9,7 +9,9 @@ from starlette.responses import Response
 
 from polling_api.api.admission import admission_of
 from polling_api.api.answers import VARY
+from polling_api.api.forms import asked_fields
 from polling_api.api.signers import ended_meanwhile
+from polling_api.domain.fields import CLIENT, picked
 from polling_api.ratelimit import Figures
 from polling_api.representation import API_VERSION
 from polling_api.store.clients import Client
@@ -27,26 +29,27 @@ class WhoamiEndpoint:
         self._find = find
         self._limits = limits
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: Request, fields: str | None) -> Response:
         """Answer with the client and the key that signed.
 
         Raises:
             Unavailable: the database does not answer.
+            Invalid: a client has no such field.
         """
+        wanted = asked_fields(CLIENT, fields)
         caller = admission_of(request.scope).caller
         client = await self._find(caller.client_id or "")
         if client is None:
             raise ended_meanwhile()
-        body = orjson.dumps(
-            {
-                "object": "client",
-                "id": client.id,
-                "name": client.name,
-                "key_id": caller.key_id,
-                "limits": described_limits(self._limits, client.limits),
-                "api_version": client.api_version or API_VERSION,
-            }
-        )
+        document = {
+            "object": "client",
+            "id": client.id,
+            "name": client.name,
+            "key_id": caller.key_id,
+            "limits": described_limits(self._limits, client.limits),
+            "api_version": client.api_version or API_VERSION,
+        }
+        body = orjson.dumps(document if wanted is None else picked(document, wanted))
         headers = {"cache-control": "no-store", "vary": VARY[1].decode()}
         return Response(body, headers=headers, media_type="application/json")
 

@@ -1,0 +1,1 @@
+"""`polling-api export`: all results of a job into a file, which goes on where it was cut."""
