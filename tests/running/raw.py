@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -61,12 +61,23 @@ class RawConnection:
             TimeoutError: it did not come within so many seconds.
         """
         async with asyncio.timeout(within):
+            begun = await self.head()
+            bodiless = head or begun.status in {100, 204, 304}
+            body = b"" if bodiless else await self._body(begun.headers)
+            search_answer(begun.headers, body.decode("latin-1"), self._path)
+            return replace(begun, body=body)
+
+    async def head(self) -> RawAnswer:
+        """Read the head of the next answer, and leave its body.
+
+        Raises:
+            IncompleteReadError: the connection ended before it.
+            TimeoutError: it did not come within 10 s.
+        """
+        async with asyncio.timeout(WITHIN):
             lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = dict(_field(line) for line in lines[1:] if line)
-            bodiless = head or lines[0].split()[1] in {"100", "204", "304"}
-            body = b"" if bodiless else await self._body(headers)
-            search_answer(headers, body.decode("latin-1"), self._path)
-            return RawAnswer(int(lines[0].split()[1]), headers, body)
+        headers = dict(_field(line) for line in lines[1:] if line)
+        return RawAnswer(int(lines[0].split()[1]), headers, b"")
 
     async def rest(self) -> bytes:
         """All that comes until the server closes its side.

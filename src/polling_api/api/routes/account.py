@@ -183,4 +183,4 @@ def _add_audit(router: APIRouter, endpoint: AuditEndpoint, limiter: RouteLimiter
     ) -> Response:
         """Who read the client's results, and made or ended its keys and tokens; and what was refused to it."""
         caller = admission_of(request.scope).certain()
-        return await endpoint(caller, cursor=cursor, limit=limit, fields=fields)
+        return await endpoint(caller, cursor, limit, fields=fields)

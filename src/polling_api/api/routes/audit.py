@@ -31,7 +31,7 @@ class AuditEndpoint:
         self._cursors = cursors
         self._base = base
 
-    async def __call__(self, caller: Caller, *, cursor: str | None, limit: int, fields: str | None) -> Response:
+    async def __call__(self, caller: Caller, cursor: str | None, limit: int, *, fields: str | None = None) -> Response:
         """Answer with the newest entries, or with those before `cursor`, at most `limit` of them.
 
         Raises:

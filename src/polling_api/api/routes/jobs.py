@@ -193,7 +193,10 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
 
         As `application/x-ndjson` all of it comes in one answer, a result a line, whatever `limit` says. Its last line
         is `{"object":"results.end","count":…}`; without that it was cut, and `after` with the last index you have
-        brings the rest.
+        brings the rest. A job that is deleted meanwhile ends it without that line.
+
+        Responses are kept as the provider sent them. A picture in them (base64) is kept; of a link to one the link is,
+        and the provider lets what it leads to expire: ask it for `b64_json` where that matters.
         """
         return await endpoints.results(
             request.scope, job_id, Asked(after, limit, outcome, asked_fields(RESULT, fields))
