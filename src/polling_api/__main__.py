@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polling_api import logs
-from polling_api.commands import blocks, clients, keys, master_keys
+from polling_api.commands import blocks, clients, keys, master_keys, webhooks
 from polling_api.commands.start import fail, read_settings
 from polling_api.embedded import EmbeddedError
 from polling_api.settings import Settings
@@ -41,6 +41,7 @@ app.add_typer(clients.app)
 app.add_typer(keys.app)
 app.add_typer(master_keys.app)
 app.add_typer(blocks.app)
+app.add_typer(webhooks.app)
 
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket that is inherited.")]
@@ -60,6 +61,12 @@ def run() -> None:
         console.print(
             f"For this demo the monitor looks upstream every {DEMO_INTERVAL:g} s, "
             f"not every {settings.monitor_interval:g} s (POLLING_MONITOR_INTERVAL)."
+        )
+    if "webhook_allow_private" not in settings.model_fields_set:
+        environment["POLLING_WEBHOOK_ALLOW_PRIVATE"] = "true"
+        console.print(
+            "For this demo webhooks may go to this machine and private networks; elsewhere they do not, unless "
+            "POLLING_WEBHOOK_ALLOW_PRIVATE=true."
         )
     output = settings.data_dir.absolute() / "service.log"
     console.print(f"The service's log: {output}", soft_wrap=True)

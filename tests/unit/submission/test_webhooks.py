@@ -13,8 +13,8 @@ from polling_api.errors import Invalid
 Submit = Callable[[bytes], Awaitable[Draft]]
 
 URL = "https://example.org/hook"
-REQUEST = {"custom_id": "a", "body": {}}
-LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}
+REQUEST: dict[str, Any] = {"custom_id": "a", "body": {}}
+LINE: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}
 
 
 def as_json(webhook: Any) -> bytes:
