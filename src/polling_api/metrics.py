@@ -247,6 +247,14 @@ WEBHOOK_ENDPOINTS = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
+PUSHES = Counter(
+    "polling_pushes",
+    "Events that the provider sent, by what came of them: due (a job was made due at once), unknown (no unfinished job "
+    "has such a batch), held (a monitor held the job all the time), joined (another about the same batch waited), "
+    "repeated, other (about something else), forged, malformed, full (too many waited).",
+    ("outcome",),
+    registry=REGISTRY,
+)
 
 
 # To find a metric by its labels takes longer than to count with it. Labels have few values, so each is found once.

@@ -8,8 +8,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from polling_api.webhooks.standard import key_of
 
 MIB = 1024 * 1024
 SHORTEST_MASTER_KEY = 16  # characters; what `openssl rand -hex 32` gives has 64
@@ -37,6 +39,15 @@ Ceilings = Annotated[
     NoDecode,
     BeforeValidator(_listed),
 ]
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    key_of(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
+WebhookSecrets = Annotated[tuple[WebhookSecret, ...], NoDecode, BeforeValidator(_listed)]
 MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -244,6 +255,18 @@ class Settings(BaseSettings):
     upstream_api_key: SecretStr | None = _setting(None, "secret", "Sent as a bearer token to the provider.")
     upstream_timeout: float = _setting(20, "s", "A provider's call that takes longer is tried again.", gt=0)
     upstream_concurrency: int = _setting(16, "calls", "At once to the provider from one monitor.", ge=1)
+    upstream_webhook_secret: WebhookSecrets = _setting(
+        (),
+        "secrets",
+        "`whsec_…`, as the provider gave it for events to `/upstream/webhook`, so that an end is known at once; both "
+        "while it is replaced. Unset: there is no such address, unless the simulator is started here.",
+    )
+    simulator_push_url: str | None = _setting(
+        None, "URL", "Where the simulator sends its events, signed with the first of those secrets. Unset: nowhere."
+    )
+    simulator_push_host: str | None = _setting(
+        None, "name", "The Host that these name, where the service does not answer for the URL's."
+    )
     simulator_port: int = _setting(8001, "port", "The simulator speaks the provider's wire here.", ge=1, le=65535)
 
     # The monitor

@@ -1,7 +1,7 @@
 """Waiting for what cannot tell by itself that it has happened."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 LOOK_EVERY = 0.01  # seconds
 
@@ -21,3 +21,14 @@ async def eventually(condition: Callable[[], bool], within: float = 20.0) -> flo
         while not condition():  # noqa: ASYNC110 - what is outside sets no event
             await asyncio.sleep(LOOK_EVERY)
     return loop.time() - began
+
+
+async def comes_true(ask: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+    """Ask, as `eventually` looks, where one has to wait for each answer.
+
+    Raises:
+        TimeoutError: it was not true within so many seconds.
+    """
+    async with asyncio.timeout(within):
+        while not await ask():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(LOOK_EVERY)

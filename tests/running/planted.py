@@ -102,4 +102,7 @@ MASTER_KEY: Final = PLANTED.plant("master key", "9f2b-the-master-key-of-tests-al
 UPSTREAM_KEY: Final = PLANTED.plant("key of the provider", "c41d-the-providers-key-made-up")
 DATABASE_PASSWORD: Final = PLANTED.plant("password of Postgres", "72ae-password-of-postgres@home")
 REDIS_PASSWORD: Final = PLANTED.plant("password of Redis", "e80c-password-of-redis@home")
+PUSH_SECRET: Final = "whsec_" + PLANTED.plant(
+    "secret of the provider's events", base64.b64encode(b"secret-of-events-made-up-by-hand").decode()
+)
 MODEL: Final = PLANTED.plant("part of a body", "5d37-model-in-a-body")  # the simulator's answers repeat it

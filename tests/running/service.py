@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 
 from polling_api.metrics import SHARED_FOLDER
+from polling_api.webhooks.places import UPSTREAM
 from running.child import Child
 from running.planted import MASTER_KEY, UPSTREAM_KEY
 from running.witness import write_down
@@ -114,12 +115,16 @@ class Service:
         def child(name: str, command: str, port: int | None) -> Child:
             return Child(name, command, environment, folder / f"{name}.log", port)
 
-        return cls(
+        service = cls(
             [child(f"worker-{number}", "worker", 0) for number in range(1, workers + 1)],
             [child("monitor", "monitor", None) for _ in range(monitors)],
             simulator,
             folder,
         )
+        if "upstream_webhook_secret" in settings:  # then the simulator sends events, and has to know where to
+            service.workers[0].bind()
+            simulator.environment["POLLING_SIMULATOR_PUSH_URL"] = f"{service.url}{UPSTREAM}"
+        return service
 
     @property
     def children(self) -> Sequence[Child]:

@@ -1,5 +1,6 @@
 """What is in the service's database: for what no client can see, and for what none could make in a test's time."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import NullPool, text
@@ -14,6 +15,13 @@ class Stored(NamedTuple):
     jobs: int
     requests: int
     transitions: int
+
+
+class Look(NamedTuple):
+    """A job's batch, as its provider calls it, and when the job is due."""
+
+    batch_id: str
+    due_at: datetime
 
 
 class Store:
@@ -49,3 +57,14 @@ class Store:
         async with self._engine.begin() as connection:
             found = await connection.execute(statement, {"job_id": job_id, "count": count})
             return list(found.scalars())
+
+    async def look_of(self, job_id: str) -> Look:
+        """The provider's batch of a job, and when it is looked at next."""
+        statement = text("SELECT upstream_id, due_at FROM jobs WHERE id = :job_id")
+        async with self._engine.connect() as connection:
+            return Look(*(await connection.execute(statement, {"job_id": job_id})).one())
+
+    async def let_it_be_time(self, job_id: str) -> None:
+        """Have the time come at which a job is looked at anyway."""
+        async with self._engine.begin() as connection:
+            await connection.execute(text("UPDATE jobs SET due_at = now() WHERE id = :job_id"), {"job_id": job_id})

@@ -24,7 +24,7 @@ async def read_body(request: Request, model: type[Model]) -> Model:
         BadRequest: it is not JSON (`malformed_json`), or ends early (`body_cut`).
         Invalid: it breaks the model's rules; all that are broken are named.
     """
-    body = await _collected(request)
+    body = await collected(request, MOST_BYTES)
     if body and request.headers.get("content-type", "").split(";")[0].strip().lower() != JSON:
         raise Unsupported(f"The body is sent as {JSON}.")
     body = body or b"{}"
@@ -36,13 +36,19 @@ async def read_body(request: Request, model: type[Model]) -> Model:
         raise Invalid(f"{broken[0].pointer or 'the body'}: {broken[0].message}.", errors=broken) from None
 
 
-async def _collected(request: Request) -> bytes:
+async def collected(request: Request, most: int) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        TooLarge: it has more than `most` bytes.
+        BadRequest: it ends early (`body_cut`).
+    """
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MOST_BYTES:
-                raise TooLarge(f"The body of this call has at most {MOST_BYTES} bytes.")
+            if len(body) > most:
+                raise TooLarge(f"The body of this call has at most {most} bytes.")
     except ClientDisconnect:
         raise BadRequest("The body ended before it was whole.", code="body_cut") from None
     return bytes(body)

@@ -29,9 +29,11 @@ from polling_api.signing.tokens import Tokens
 from polling_api.signing.vault import Vault
 from polling_api.store import audit
 from polling_api.store.good_keys import PrimaryKeys
+from polling_api.store.pushes import make_due
 from polling_api.store.shares import Kind
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch, WarmUp
+from polling_api.webhooks.inbound import Pushes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Core:
     audit: AuditLog
     refusals: Refusals
     limiting: Limiting
+    pushes: Pushes
     lag: LoopLag
 
     @property
@@ -79,6 +82,7 @@ class Core:
             self.lapsing.run,
             self.keyring.run,
             self.refusals.run,
+            self.pushes.run,
             self.limiting.own_figures.run,
             self.limiting.reconciler.run,
         ]
@@ -151,6 +155,7 @@ def assemble(settings: Settings) -> Core:
         audit=AuditLog(record),
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
         limiting=limits,
+        pushes=Pushes(partial(make_due, pools[Kind.UPKEEP]), hub.ring, time.monotonic),
         lag=LoopLag(),
     )
 

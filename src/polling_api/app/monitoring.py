@@ -45,6 +45,7 @@ async def run_monitor(settings: Settings) -> None:
     hub, cache = Hub(connections.transport(settings, keeping)), connections.status_cache(settings, keeping, circuits)
     alarm = Alarm()
     hub.join(alarm)
+    hub.heed(alarm.ringing.set)
     monitor = BatchMonitor(
         pools[Kind.JOBS],
         provider,

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
@@ -23,6 +23,7 @@ from polling_api.api.openapi import document_of
 from polling_api.api.origins import AllowedOrigins
 from polling_api.api.routes import problem_pages
 from polling_api.api.routes.operations import Operations, operations_router
+from polling_api.api.routes.pushes import PushesEndpoint, pushes_router
 from polling_api.app import running
 from polling_api.app.core import Core, assemble
 from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
@@ -30,6 +31,7 @@ from polling_api.hub import Hub
 from polling_api.settings import Settings
 from polling_api.store import leases
 from polling_api.store.shares import Kind
+from polling_api.webhooks.standard import key_of
 
 
 class Service(NamedTuple):
@@ -65,7 +67,7 @@ def service_of(core: Core) -> Service:
     app.openapi = partial(document_of, app)
     add_problem_handlers(app, [SIMPLE_SET, SIGNED_SET], guard.unrouted)
     sets = [simple_set(core), *signed_set(core)]
-    for router in (*sets, operations_router(_operations(core)), problem_pages.router):
+    for router in (*sets, operations_router(_operations(core)), problem_pages.router, *_pushes(core)):
         app.include_router(router)
     edge = Edge(
         HotLane(app, sets),
@@ -92,6 +94,12 @@ def openapi_document() -> str:
     )
     app = create_app(unconnected).described
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _pushes(core: Core) -> list[APIRouter]:
+    """Where the provider's events come in; nowhere, unless it is known how it signs them."""
+    keys = [key_of(secret.get_secret_value()) for secret in core.settings.upstream_webhook_secret]
+    return [pushes_router(PushesEndpoint(keys, core.pushes.take))] if keys else []
 
 
 def _operations(core: Core) -> Operations:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -28,6 +28,7 @@ class Hub:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._listeners: list[Listener] = []
+        self._heeding: list[Callable[[], None]] = []
         self._waiting: deque[Notice] = deque(maxlen=MOST_WAITING)
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
@@ -41,6 +42,14 @@ class Hub:
     def join(self, listener: Listener) -> None:
         """Tell `listener` of every notice and gap from now on. Call before `run`."""
         self._listeners.append(listener)
+
+    def heed(self, ringing: Callable[[], None]) -> None:
+        """Call `ringing` whenever somebody rings; it is quick, and raises nothing. Call before `run`."""
+        self._heeding.append(ringing)
+
+    def ring(self) -> None:
+        """Queue the news that some job is due now; never waits, never raises."""
+        self._queue([Notice.ring()])
 
     async def publish(self, jobs: Sequence[Job], seen_at: float | None = None) -> None:
         """Queue the news of committed versions; never waits, never raises.
@@ -72,6 +81,10 @@ class Hub:
 
     def notice(self, notice: Notice) -> None:
         """Pass a notice on."""
+        if notice.rings:
+            for ringing in self._heeding:
+                ringing()
+            return
         for listener in self._listeners:
             listener.notice(notice)
 

@@ -9,6 +9,7 @@ import orjson
 from polling_api.domain.job import Job, JobError, Progress, Status
 
 GONE = 0  # no job ever has this version
+RING = -1  # nor this one, which earlier releases take for an old version of a job that they do not know
 NOBODY = b"-"  # in place of the client of a public job
 
 # A payload is JSON, which begins with none of these: so what an older release says is told from what this one does.
@@ -24,7 +25,7 @@ class Notice:
     of what was heard from others. It is not told.
 
     The client is `-` for public jobs. Of a job that was deleted it is `<id> 0 - `, which tells nothing that the primary
-    is not to be asked for.
+    is not to be asked for. `- -1 - ` is of no job: it wakes monitors, since something is due now.
     """
 
     __slots__ = ("_payload", "client_id", "job_id", "seen_at", "version")
@@ -47,6 +48,16 @@ class Notice:
     def gone(cls, job_id: str, seen_at: float | None = None) -> Self:
         """The notice that a job was deleted."""
         return cls(job_id, GONE, None, b"", seen_at)
+
+    @classmethod
+    def ring(cls) -> Self:
+        """The notice that some job is due now."""
+        return cls("-", RING, None, b"")
+
+    @property
+    def rings(self) -> bool:
+        """Whether it only wakes monitors."""
+        return self.version == RING
 
     @property
     def tells_deletion(self) -> bool:

@@ -112,6 +112,12 @@ jobs = Table(
         "submitter",
         postgresql_where=text("submitter IS NOT NULL AND finished_at IS NULL"),
     ),
+    # What the provider's events name; small likewise.
+    Index(
+        "jobs_unfinished_of_batch",
+        "upstream_id",
+        postgresql_where=text("upstream_id IS NOT NULL AND finished_at IS NULL"),
+    ),
     Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # A client's list. With a filter each status has its own stretch of the second, already in order.
     Index("jobs_of_client", "client_id", *NEWEST_FIRST, postgresql_where=OWNED),

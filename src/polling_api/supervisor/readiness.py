@@ -15,8 +15,13 @@ async def until_ready(host: str, port: int, name: str, *, within: float) -> None
         TimeoutError: it did not in `within` seconds.
     """
     async with asyncio.timeout(within):
-        while not await asyncio.to_thread(_is_ready, _ANYWHERE.get(host, host), port, name):  # noqa: ASYNC110 - another process
+        while not await asyncio.to_thread(_is_ready, reached_at(host), port, name):  # noqa: ASYNC110 - another process
             await asyncio.sleep(_LOOK_EVERY)
+
+
+def reached_at(host: str) -> str:
+    """Where what listens on `host` is reached from this machine."""
+    return _ANYWHERE.get(host, host)
 
 
 def _is_ready(host: str, port: int, name: str) -> bool:

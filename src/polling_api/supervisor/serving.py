@@ -17,6 +17,7 @@ from polling_api.supervisor.child import Role
 from polling_api.supervisor.connections import check_connections
 from polling_api.supervisor.fleet import Fleet
 from polling_api.supervisor.listening import listen
+from polling_api.supervisor.pushing import pushing
 from polling_api.supervisor.roles import roles
 from polling_api.supervisor.signals import Ended, EndingSignals
 from polling_api.supervisor.standing import bring_up_to_date, migrated_url, standing
@@ -66,6 +67,7 @@ def serve(settings: Settings, plan: Plan) -> signal.Signals:
             environment = {
                 **os.environ,
                 **ground.environment,
+                **(pushing(settings) if simulator else {}),
                 **plan.environment,
                 metrics.SHARED_FOLDER: figures,
             }

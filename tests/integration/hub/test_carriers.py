@@ -1,5 +1,6 @@
 """What every carrier of notices promises: Redis, and its twin in the process."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -48,6 +49,21 @@ async def test_a_notice_tells_that_a_job_is_gone(carrier: Carrier, version: Vers
         assert (notice.job_id, notice.tells_deletion) == (gone, True)
         with pytest.raises(ValueError, match="empty"):
             notice.job()
+
+
+async def test_a_ring_wakes_those_who_heed_it_and_is_no_news_of_a_job(carrier: Carrier, version: Version) -> None:
+    rung = asyncio.Event()
+    ringing, heeding, recorder = Hub(carrier.transport()), Hub(carrier.transport()), Recorder()
+    heeding.heed(rung.set)
+    heeding.join(recorder)
+    async with running(ringing), running(heeding):
+        assert await recorder.next() == "gap"
+        ringing.ring()
+        await ringing.publish([version(7)])
+
+        async with asyncio.timeout(5):
+            await rung.wait()
+        assert await recorder.versions_told(1) == [(version(7).id, 7)]
 
 
 async def test_a_listener_who_joins_is_told_of_a_gap_as_soon_as_it_hears(carrier: Carrier) -> None:

@@ -39,6 +39,17 @@ def test_serve_starts_all_that_a_job_needs(start: Start) -> None:
 
 
 @used_before
+def test_an_end_is_known_at_once_though_the_monitor_looks_once_in_ten_minutes(start: Start) -> None:
+    serve = start("serve", monitor_interval="600", host="0.0.0.0").until_ready()  # noqa: S104 - reached by loopback
+
+    submitted = httpx.post(f"{serve.url}/api/v1/jobs", json=BATCH, trust_env=False)
+    waiting = {"wait": 30, "until": "terminal"}
+    shown = httpx.get(serve.url + submitted.headers["Location"], params=waiting, timeout=40, trust_env=False)
+
+    assert shown.json()["status"] == "succeeded", serve.told()
+
+
+@used_before
 def test_every_worker_takes_connections_from_the_one_socket(start: Start) -> None:
     serve = start("serve", "--workers", "2", "--no-monitor").until_ready()
 

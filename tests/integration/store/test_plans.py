@@ -12,7 +12,17 @@ from in_process.stored_results import items_of
 from polling_api.domain.advance import Transition
 from polling_api.domain.job import Outcome, Status
 from polling_api.domain.result import ItemResult
-from polling_api.store import endings, jobs, leases, purges, requests, results, retention, webhook_leases
+from polling_api.store import (
+    endings,
+    jobs,
+    leases,
+    purges,
+    pushes,
+    requests,
+    results,
+    retention,
+    webhook_leases,
+)
 from polling_api.store.jobs import NewJob, NewRequest, Once
 from polling_api.store.leases import Change, Look
 
@@ -24,13 +34,13 @@ Explained = Callable[[Awaitable[Any]], Awaitable[list[str]]]
 MANY_JOBS = """
 INSERT INTO jobs (id, provider, endpoint, metadata, version, status, status_version, total, completed, failed,
                   expired, cancelled, poll_after, created_at, updated_at, finished_at, results_expire_at, due_at,
-                  attempts)
+                  attempts, upstream_id)
 SELECT 'job_' || md5(n::text), 'openai', '/v1/chat/completions', '{"order":"1234"}', 5,
        CASE WHEN unfinished THEN 'in_progress' ELSE 'succeeded' END, 5, 10, CASE WHEN unfinished THEN 3 ELSE 10 END,
        0, 0, 0, 5, now() - interval '1 day', now(),
        CASE WHEN unfinished THEN NULL ELSE now() - n * interval '1 minute' END,
        CASE WHEN unfinished THEN NULL ELSE now() + (99000 - n) * interval '1 minute' END,
-       now() + CASE WHEN n <= 100 THEN interval '-1 second' ELSE interval '1 hour' END, 0
+       now() + CASE WHEN n <= 100 THEN interval '-1 second' ELSE interval '1 hour' END, 0, 'batch_' || n
 FROM (SELECT n, n <= 1000 AS unfinished FROM generate_series(1, 100000) AS n) AS numbered
 """
 MANY_TRANSITIONS = """
@@ -109,6 +119,13 @@ async def test_a_claim_walks_the_index_of_what_is_due(engine: AsyncEngine, plans
 
     assert '"Index Name": "jobs_due"' in plan
     assert '"Index Cond": "(due_at <= statement_timestamp())"' in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_batches_that_ended_are_found_by_their_index(engine: AsyncEngine, plans: Plans) -> None:
+    plan = await plans(pushes.make_due(engine, ["batch_1", "batch_2"]))
+
+    assert '"Index Name": "jobs_unfinished_of_batch"' in plan
     assert "Seq Scan" not in plan
 
 

@@ -19,7 +19,7 @@ from polling_api.signing.vault import new_secret
 from polling_api.store import webhook_deliveries, webhook_endpoints
 from polling_api.store.engine import transaction
 from polling_api.store.webhook_deliveries import Asked, DeliveryRow
-from polling_api.webhooks.signature import secret_text
+from polling_api.webhooks.standard import secret_of
 from running.keyholders import ENTRY, VAULT
 
 Dispatching = Any
@@ -46,7 +46,7 @@ async def first_pending(engine: AsyncEngine) -> DeliveryRow:
     return (await deliveries(engine, DeliveryStatus.PENDING))[0]
 
 
-async def secret_of(engine: AsyncEngine, endpoint_id: str) -> bytes:
+async def kept_secret(engine: AsyncEngine, endpoint_id: str) -> bytes:
     async with transaction(engine) as connection:
         query = text("SELECT secret FROM webhook_endpoints WHERE id = :id")
         return VAULT.open(endpoint_id, await connection.scalar(query, {"id": endpoint_id}))
@@ -73,7 +73,7 @@ async def test_a_receiver_is_told_the_end_signed_as_any_verifier_takes_it(
             [delivery] = await settled(engine, DeliveryStatus.DELIVERED)
 
     [message] = receiver.told
-    Webhook(secret_text(await secret_of(engine, endpoint.id))).verify(message.body, message.headers)
+    Webhook(secret_of(await kept_secret(engine, endpoint.id))).verify(message.body, message.headers)
     assert message.path == "/in?a=b"
     assert message.headers["content-type"] == "application/json"
     assert message.document == {
@@ -91,7 +91,7 @@ async def test_both_secrets_sign_while_one_takes_the_other_s_place(
     secrets = [new_secret() for _ in range(2)]
     async with hook_receiver() as receiver:
         endpoint = await new_endpoint(engine, owner, url=receiver.url())
-        secrets.append(await secret_of(engine, endpoint.id))
+        secrets.append(await kept_secret(engine, endpoint.id))
         for secret, overlap in ((secrets[0], 0), (secrets[1], 60)):
             sealed = VAULT.seal(endpoint.id, secret)
             await webhook_endpoints.rotate(engine, owner, endpoint.id, sealed, overlap=overlap, entry=ENTRY)
@@ -101,7 +101,7 @@ async def test_both_secrets_sign_while_one_takes_the_other_s_place(
 
     [message] = receiver.told
     for secret in secrets[:2]:
-        Webhook(secret_text(secret)).verify(message.body, message.headers)
+        Webhook(secret_of(secret)).verify(message.body, message.headers)
     assert len(message.headers["webhook-signature"].split(" ")) == 2
 
 

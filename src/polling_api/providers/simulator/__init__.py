@@ -16,17 +16,23 @@ does.
   `drop_after` (the request is carried out, then the connection is dropped); `garbage` (a 200 that is no JSON);
   `regress` (batches look as at their beginning); `trickle` (the first line of the answer, and then a blank now and
   then for up to a minute).
+  Of events: `push_lost`; `push_doubled` (sent twice); `push_forged` (signed otherwise); `push_late`.
 - `method`, `path`: which calls; all methods and `/v1/` if not given. `path` is a prefix, with `"exact": true`
   all of it.
 - `count`: how many of them; 1 if not given, at most 1,000.
-- `value`: seconds of `latency`, `Retry-After` of `rate_limit`, status of `server_error`, text of `garbage`.
+- `value`: seconds of `latency` and `push_late`, `Retry-After` of `rate_limit`, status of `server_error`, text of
+  `garbage`.
 
 **Counts.** `GET /simulator/calls` gives `{"calls":{"GET /v1/batches":1,"GET /v1/batches/{id}":2,…},
 "batches":{"job_…":1}}`: calls arrived since the start or the last `DELETE`, and batches by
-`metadata.polling_job_id`.
+`metadata.polling_job_id`. `"pushes"` counts events: `taken`, `refused` (each time), `lost`.
+
+**Events.** With a `Receiver` it sends `batch.completed`, `batch.failed`, `batch.expired` and `batch.cancelled` when a
+batch ends, as OpenAI's webhooks do.
 """
 
 from polling_api.providers.simulator.app import create_simulator
 from polling_api.providers.simulator.course import Pace
+from polling_api.providers.simulator.pushes import Receiver
 
-__all__ = ["Pace", "create_simulator"]
+__all__ = ["Pace", "Receiver", "create_simulator"]

@@ -21,10 +21,20 @@ SHOWN, MOST_SHOWN = 20, 100  # OpenAI's figures
 
 
 class Batches:
-    """The batches of one simulator."""
+    """The batches of one simulator.
 
-    def __init__(self, folder: Folder, clock: Callable[[], float], pace: Pace) -> None:
+    Args:
+        folder: where they are kept.
+        clock: Unix seconds.
+        pace: the course of those without a script.
+        noted: told of each new batch, and of each that will end otherwise than it was going to.
+    """
+
+    def __init__(
+        self, folder: Folder, clock: Callable[[], float], pace: Pace, noted: Callable[[BatchRecord], None]
+    ) -> None:
         self._folder = folder
+        self._noted = noted
         self._clock = clock
         self._pace = pace
 
@@ -54,8 +64,7 @@ class Batches:
             errors=checked.errors,
             metadata=creation.metadata,
         )
-        self._folder.keep_batch(record)
-        return self._shown(record)
+        return self._kept(record)
 
     async def listed(self, request: Request) -> Response:
         """`GET /batches`, newest first."""
@@ -76,7 +85,11 @@ class Batches:
         if status in TERMINAL:
             raise ApiError(409, f"Cannot cancel a batch with status '{status}'.")
         record = cancelled(record, now)
+        return self._kept(record)
+
+    def _kept(self, record: BatchRecord) -> Response:
         self._folder.keep_batch(record)
+        self._noted(record)
         return self._shown(record)
 
     def _check_file(self, creation: Creation) -> None:

@@ -16,12 +16,13 @@ from polling_api.providers.simulator.receiving import read_json
 
 
 class Controls:
-    """Faults to order, and calls and batches to count."""
+    """Faults to order, and calls, batches and events to count."""
 
-    def __init__(self, book: FaultBook, calls: Counter[str], folder: Folder) -> None:
+    def __init__(self, book: FaultBook, calls: Counter[str], folder: Folder, pushes: Counter[str]) -> None:
         self._book = book
         self._calls = calls
         self._folder = folder
+        self._pushes = pushes
 
     def routes(self) -> list[Route]:
         """What this part serves."""
@@ -53,12 +54,14 @@ class Controls:
         return Response(status_code=204)
 
     async def counted(self, _: Request) -> Response:
-        """`GET /calls`: how many calls came, and how many batches there are of each job."""
-        return JSONResponse({"calls": dict(self._calls), "batches": dict(_jobs(self._folder.batches))})
+        """`GET /calls`: how many calls came, how many batches there are of each job, and what became of events."""
+        batches = dict(_jobs(self._folder.batches))
+        return JSONResponse({"calls": dict(self._calls), "batches": batches, "pushes": dict(self._pushes)})
 
     async def recount(self, _: Request) -> Response:
         """`DELETE /calls`: count from nothing."""
         self._calls.clear()
+        self._pushes.clear()
         return Response(status_code=204)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from polling_api.domain.job import Status
 from polling_api.domain.script import Script, parse_script
@@ -92,6 +92,13 @@ class BatchState:
     expires_at: int
 
 
+class Ending(NamedTuple):
+    """When a batch ends (Unix seconds), and in which status."""
+
+    at: float
+    status: BatchStatus
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A stretch of a course, in seconds after the creation; counts run evenly from `first` to `last`."""
@@ -116,7 +123,7 @@ class Phase:
 def state_at(record: BatchRecord, now: float) -> BatchState:
     """What has become of a batch by `now` (Unix seconds)."""
     planned = _plan(record)
-    phases = planned if record.cancelled_after is None else _cut(planned, record.cancelled_after, record.pace)
+    phases = _phases(record, planned)
     elapsed = now - record.created_at
     begun = [phase for phase in phases if phase.starts <= elapsed] or [phases[0]]
     entered: dict[BatchStatus, int] = {}
@@ -130,11 +137,21 @@ def state_at(record: BatchRecord, now: float) -> BatchState:
     )
 
 
+def ending_of(record: BatchRecord) -> Ending:
+    """When a batch ends, and how, as far as is known by now: a cancel may change it."""
+    last = _phases(record, _plan(record))[-1]
+    return Ending(record.created_at + last.starts, last.status)
+
+
 def cancelled(record: BatchRecord, now: float) -> BatchRecord:
     """The record after a cancel; the same where the batch has ended or is being cancelled already."""
     if state_at(record, now).status in TERMINAL | {"cancelling"}:
         return record
     return replace(record, cancelled_after=now - record.created_at)
+
+
+def _phases(record: BatchRecord, planned: Sequence[Phase]) -> Sequence[Phase]:
+    return planned if record.cancelled_after is None else _cut(planned, record.cancelled_after, record.pace)
 
 
 def _plan(record: BatchRecord) -> Sequence[Phase]:

@@ -1,6 +1,6 @@
 """Faults on demand: which call goes wrong next, how, and how often."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,14 +21,21 @@ class FaultKind(StrEnum):
     GARBAGE = "garbage"
     REGRESS = "regress"
     TRICKLE = "trickle"
+    PUSH_LOST = "push_lost"
+    PUSH_DOUBLED = "push_doubled"
+    PUSH_FORGED = "push_forged"
+    PUSH_LATE = "push_late"
+
+
+OF_PUSHES = frozenset({FaultKind.PUSH_LOST, FaultKind.PUSH_DOUBLED, FaultKind.PUSH_FORGED, FaultKind.PUSH_LATE})
 
 
 class Fault(BaseModel):
-    """One order: the next `count` calls that match go wrong as `kind` says.
+    """One order: the next `count` calls that match, or events, go wrong as `kind` says.
 
     `path` is a prefix, or with `exact` the whole path; an empty `method` matches all. `value` is the seconds
-    of `latency` (default 1), the `Retry-After` of `rate_limit` (default 1; text is sent as it is, so a date
-    works), the status of `server_error` (default 500), or the body of `garbage`.
+    of `latency` and `push_late` (default 1), the `Retry-After` of `rate_limit` (default 1; text is sent as it
+    is, so a date works), the status of `server_error` (default 500), or the body of `garbage`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,8 +82,15 @@ class FaultBook:
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault of a call that has come; it counts one down."""
+        return self._first(lambda fault: fault.kind not in OF_PUSHES and fault.matches(method, path))
+
+    def take_of_push(self) -> Fault | None:
+        """The fault of an event that is to be sent; it counts one down."""
+        return self._first(lambda fault: fault.kind in OF_PUSHES)
+
+    def _first(self, meant: Callable[[Fault], bool]) -> Fault | None:
         for at, fault in enumerate(self._faults):
-            if fault.matches(method, path):
+            if meant(fault):
                 if fault.count > 1:
                     self._faults[at] = fault.model_copy(update={"count": fault.count - 1})
                 else:

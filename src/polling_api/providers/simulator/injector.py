@@ -67,6 +67,8 @@ class FaultInjector:
                 await _regress(await _answer_of(self._app, scope, receive))(scope, receive, send)
             case FaultKind.TRICKLE:
                 await _trickle(await _answer_of(self._app, scope, receive), receive, send)
+            case _:  # of an event, which is no call
+                await self._app(scope, receive, send)
 
 
 def _rate_limited(fault: Fault) -> Response:

@@ -16,7 +16,9 @@ from polling_api.webhooks.outbound.errors import Unresolved
 from polling_api.webhooks.outbound.networks import Address
 
 WITHIN = 5.0  # seconds; a resolver's own first timeout, after which it asks another server
-AT_ONCE = 32  # lookups, more than any owner of urls may have under way; each a thread while it lasts
+# Lookups, each a thread while it lasts. One that is given up goes on for up to half a minute: an owner of silent names
+# alone, who may have 32 requests under way, can hold some 200, and others still have room.
+AT_ONCE = 256
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]  # of a name and a port; raises Unresolved
 
