@@ -79,7 +79,7 @@ async def _run(database_url: str, lease: float, point: str, nth: int) -> None:
 
     dispatcher = Dispatcher(
         engine,
-        Sender(client, VAULT.open, within=WITHIN),
+        Sender([client], VAULT.open, within=WITHIN),
         Turns(BOUNDS, time.monotonic),
         owner=uuid4().hex,
         within=WITHIN,

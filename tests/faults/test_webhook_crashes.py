@@ -123,7 +123,7 @@ async def test_a_restart_of_postgres_in_the_middle_costs_no_delivery(
         client = guarded_client(GuardedTransport(allow_private=True, ports=None), timeout=WITHIN)
         dispatcher = Dispatcher(
             stopping_engine,
-            Sender(client, VAULT.open, within=WITHIN),
+            Sender([client], VAULT.open, within=WITHIN),
             Turns(BOUNDS, time.monotonic),
             owner=uuid4().hex,
             within=WITHIN,
