@@ -141,6 +141,7 @@ class Dispatcher:
         await self._at("claimed")
         for one in claimed:
             self._turns.begin(one.lane)
+            metrics.WEBHOOKS_UNDER_WAY.inc()
             sending = asyncio.create_task(self._deliver(one, ends))
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)
@@ -198,6 +199,7 @@ class Dispatcher:
 
     def _end_turn(self, claimed: Claimed, answer: Answer) -> None:
         pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+        metrics.WEBHOOKS_UNDER_WAY.dec()
         self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
         self._wake.set()
 

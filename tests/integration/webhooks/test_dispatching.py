@@ -14,11 +14,13 @@ from in_process.hook_receiver import FAILED, OK, HookReceiver, Told, hook_receiv
 from in_process.hooked import EVERY_STATUS, TERMINAL, ended_jobs, move, new_endpoint, new_job, new_owner, told
 from polling_api.domain.job import Status
 from polling_api.domain.webhook import DeliveryStatus, EndpointStatus
+from polling_api.metrics import REGISTRY
 from polling_api.representation import job_document
 from polling_api.signing.vault import new_secret
 from polling_api.store import webhook_deliveries, webhook_endpoints
 from polling_api.store.engine import transaction
 from polling_api.store.webhook_deliveries import Asked, DeliveryRow
+from polling_api.webhooks.census import Census
 from polling_api.webhooks.standard import secret_of
 from running.keyholders import ENTRY, VAULT
 
@@ -330,6 +332,31 @@ async def test_it_is_woken_before_its_own_clock_says_so(
             await ended_jobs(engine, owner, 1)
             wake.set()
             await receiver.until_told(1)
+
+
+async def test_what_is_due_and_which_endpoints_are_not_well_is_in_the_metrics(engine: AsyncEngine, owner: str) -> None:
+    for change in (
+        "status = 'disabled', disabled_because = 'gone'",
+        "failing_since = now() - interval '2 hours'",
+        None,
+    ):
+        endpoint = await new_endpoint(engine, owner)
+        if change is not None:
+            async with transaction(engine) as connection:
+                await connection.execute(
+                    text(f"UPDATE webhook_endpoints SET {change} WHERE id = :id"),  # noqa: S608 - from the line above
+                    {"id": endpoint.id},
+                )
+    await ended_jobs(engine, owner, 3)
+
+    await Census(engine).turn()
+
+    figures = {
+        "due": REGISTRY.get_sample_value("polling_webhooks_due"),
+        "disabled": REGISTRY.get_sample_value("polling_webhook_endpoints", {"state": "disabled"}),
+        "failing": REGISTRY.get_sample_value("polling_webhook_endpoints", {"state": "failing"}),
+    }
+    assert figures == {"due": 6, "disabled": 1, "failing": 1}
 
 
 async def test_a_job_s_own_webhook_is_told_and_a_public_job_s_links_lead_to_the_simple_set(
