@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polling_api import logs
-from polling_api.commands import blocks, clients, keys, master_keys
+from polling_api.commands import blocks, clients, keys, master_keys, webhooks
 from polling_api.commands.export.command import export_results
 from polling_api.commands.start import fail, read_settings
 from polling_api.embedded import EmbeddedError
@@ -42,6 +42,7 @@ app.add_typer(clients.app)
 app.add_typer(keys.app)
 app.add_typer(master_keys.app)
 app.add_typer(blocks.app)
+app.add_typer(webhooks.app)
 app.command(name="export")(export_results)
 
 Lifeline = Annotated[bool, typer.Option("--lifeline", hidden=True, help="Drain when standard input is closed.")]
@@ -62,6 +63,12 @@ def run() -> None:
         console.print(
             f"For this demo the monitor looks upstream every {DEMO_INTERVAL:g} s, "
             f"not every {settings.monitor_interval:g} s (POLLING_MONITOR_INTERVAL)."
+        )
+    if "webhook_allow_private" not in settings.model_fields_set:
+        environment["POLLING_WEBHOOK_ALLOW_PRIVATE"] = "true"
+        console.print(
+            "For this demo webhooks may go to this machine and private networks; elsewhere they do not, unless "
+            "POLLING_WEBHOOK_ALLOW_PRIVATE=true."
         )
     output = settings.data_dir.absolute() / "service.log"
     console.print(f"The service's log: {output}", soft_wrap=True)

@@ -320,7 +320,7 @@ async def test_the_models_hold_what_real_bodies_hold_and_no_less(
     assert JobDocument.model_validate(ended).model_dump(mode="json") == ended
     assert ResultListDocument.model_validate(results).model_dump(mode="json") == results
     assert ProblemDocument.model_validate(problem).model_dump(mode="json", exclude_unset=True) == problem
-    assert SubmissionDocument.model_validate(submission).model_dump(mode="json") == submission
+    assert SubmissionDocument.model_validate(submission).model_dump(mode="json", exclude_unset=True) == submission
 
 
 async def test_there_is_a_page_to_read_it(client: httpx.AsyncClient) -> None:

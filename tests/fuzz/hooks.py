@@ -116,7 +116,9 @@ def _whole(body: dict[str, Any]) -> dict[str, Any]:
         {**one, "custom_id": f"{number}-{one['custom_id']}"[:512]} for number, one in enumerate(body["requests"])
     ]
     metadata = dict(islice(cast("dict[str, str]", body.get("metadata") or {}).items(), 14))
-    return {**body, "requests": requests, "endpoint": ENDPOINT, "metadata": {**metadata, "simulator": _script()}}
+    # Where a webhook goes no schema can say, and unsigned submits have none.
+    whole = {**body, "requests": requests, "endpoint": ENDPOINT, "webhook": None}
+    return {**whole, "metadata": {**metadata, "simulator": _script()}}
 
 
 def _lines(text: str) -> Iterator[str]:

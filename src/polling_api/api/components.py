@@ -95,7 +95,9 @@ def link_jobs(document: Document) -> None:
 
 
 def _taken_ids(operation: Operation) -> dict[str, str]:
-    names = [parameter["name"] for parameter in operation.get("parameters", ())]
+    # A job's id that only filters a list leads to no call about that job.
+    told = [one for one in operation.get("parameters", ()) if one["name"] != _JOB_ID or one["in"] == "path"]
+    names = [parameter["name"] for parameter in told]
     return {name: _IDS[name] for name in names if name in _IDS}
 
 

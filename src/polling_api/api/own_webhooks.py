@@ -8,7 +8,7 @@ from polling_api.domain.webhook import Topic
 from polling_api.errors import Refused
 from polling_api.signing.vault import Vault, new_secret
 from polling_api.store.jobs import NewWebhook
-from polling_api.webhooks.signature import secret_text
+from polling_api.webhooks.standard import secret_of
 
 
 class OwnWebhook(NamedTuple):
@@ -49,4 +49,4 @@ class OwnWebhooks:
         secret = new_secret()
         events = (Topic.TERMINAL,) if client_id is None else asked.events
         lane = lane_of(client_id or address, asked.url)
-        return OwnWebhook(NewWebhook(asked.url, lane, events, self._vault.seal(job_id, secret)), secret_text(secret))
+        return OwnWebhook(NewWebhook(asked.url, lane, events, self._vault.seal(job_id, secret)), secret_of(secret))

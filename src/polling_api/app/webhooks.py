@@ -1,6 +1,7 @@
 """What sends webhooks, as the settings say."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import httpx
@@ -17,6 +18,7 @@ from polling_api.webhooks.outbound import GuardedTransport, Ports, guarded_clien
 from polling_api.webhooks.sender import Sender
 from polling_api.webhooks.turns import Bounds, Turns
 
+POOLS = 8  # of connections; see `Sender`
 KEEP_IDLE = 15.0  # seconds; receivers close idle connections after some more
 
 
@@ -26,11 +28,12 @@ class Webhooks(NamedTuple):
     dispatcher: Dispatcher
     bell: Bell
     census: Census
-    client: httpx.AsyncClient
+    clients: Sequence[httpx.AsyncClient]
 
     async def close(self) -> None:
         """Give back connections."""
-        await self.client.aclose()
+        for client in self.clients:
+            await client.aclose()
 
 
 def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
@@ -45,7 +48,7 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
         ValueError: there is no master key.
     """
     bell, within = Bell(), settings.webhook_timeout
-    client = guarded_client(_transport(settings), timeout=within)
+    clients = [guarded_client(_transport(settings), timeout=within) for _ in range(POOLS)]
     turns = Turns(
         Bounds(
             whole=settings.webhook_concurrency,
@@ -58,14 +61,14 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     )
     dispatcher = Dispatcher(
         engine,
-        Sender(client, Vault(connections.master_keys(settings)).open, within=within),
+        Sender(clients, Vault(connections.master_keys(settings)).open, within=within),
         turns,
         owner=owner,
         within=within,
         schedule=settings.webhook_schedule,
         wake=bell.ringing,
     )
-    return Webhooks(dispatcher, bell, Census(engine), client)
+    return Webhooks(dispatcher, bell, Census(engine), clients)
 
 
 def ports(settings: Settings) -> Ports:
@@ -79,7 +82,7 @@ def _transport(settings: Settings) -> GuardedTransport:
     # As many connections as deliveries: none waits for one that a receiver which hangs has in use.
     limits = httpx.Limits(
         max_connections=settings.webhook_concurrency,
-        max_keepalive_connections=settings.webhook_concurrency // 2,
+        max_keepalive_connections=max(1, settings.webhook_concurrency // POOLS),
         keepalive_expiry=KEEP_IDLE,
     )
     return GuardedTransport(allow_private=settings.webhook_allow_private, ports=ports(settings), limits=limits)

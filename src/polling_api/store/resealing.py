@@ -20,7 +20,7 @@ _change = Rows("change", owner_id=Text(), old=LargeBinary(), new=LargeBinary())
 class Place(NamedTuple):
     """Where secrets are kept: the column, and that of the id for which each was sealed."""
 
-    secret: Column[Any]
+    sealed: Column[Any]
     owner: Column[Any]
 
 
@@ -35,24 +35,24 @@ EVERYWHERE = (
 
 def _reading(place: Place) -> Select[*tuple[Any, ...]]:
     return (
-        select(place.owner, place.secret)
-        .where(place.owner > bindparam("after", type_=Text()), place.secret.is_not(None))
+        select(place.owner, place.sealed)
+        .where(place.owner > bindparam("after", type_=Text()), place.sealed.is_not(None))
         .order_by(place.owner)
         .limit(bindparam("most", type_=Integer()))
     )
 
 
 def _replacing(place: Place) -> Update:
-    table = place.secret.table
+    table = place.sealed.table
     held = (
         select(place.owner, _change.c.new)
         .select_from(_change.table.join(table, place.owner == _change.c.owner_id))
-        .where(place.secret == _change.c.old)
+        .where(place.sealed == _change.c.old)
         .order_by(place.owner)
         .with_for_update(of=table, key_share=True)
         .cte("held")
     )
-    return update(table).where(place.owner == held.c[place.owner.name]).values({place.secret.name: held.c.new})
+    return update(table).where(place.owner == held.c[place.owner.name]).values({place.sealed.name: held.c.new})
 
 
 _READ = {place: _reading(place) for place in EVERYWHERE}

@@ -24,7 +24,7 @@ MOST_WALKED = 500  # lanes that one look goes through: some milliseconds of Post
 MOST_DUE = 32  # counted in a lane: no lane gets more turns at once
 LONGEST_REST = 1.0  # seconds: a lost wake-up, and a replay, wait no longer
 MOST_SPACING = 0.2  # seconds between two looks that find nothing, however often it is woken
-SHORTEST_SPACING = 0.005
+SHORTEST_SPACING = 0.01  # seconds between any two: turns that end in this time are given out by one look
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 5.0  # seconds without the database
 LEASE_MARGIN = 30.0  # seconds beyond an attempt's own time, for writing down what came of it
 LONGEST_PAUSE = 60.0  # seconds for which a receiver may have its whole lane left alone, all jobs' deliveries
@@ -141,6 +141,7 @@ class Dispatcher:
         await self._at("claimed")
         for one in claimed:
             self._turns.begin(one.lane)
+            metrics.WEBHOOKS_UNDER_WAY.inc()
             sending = asyncio.create_task(self._deliver(one, ends))
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)
@@ -151,7 +152,7 @@ class Dispatcher:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        spacing = min(SHORTEST_SPACING * 2 ** min(self._fruitless, 10), MOST_SPACING) if self._fruitless else 0.0
+        spacing = min(SHORTEST_SPACING * 2 ** min(self._fruitless, 10), MOST_SPACING)
         await asyncio.sleep(max(0.0, self._looked_at + spacing - monotonic()))
 
     async def _deliver(self, claimed: Claimed, lease_ends: float) -> None:
@@ -198,6 +199,7 @@ class Dispatcher:
 
     def _end_turn(self, claimed: Claimed, answer: Answer) -> None:
         pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+        metrics.WEBHOOKS_UNDER_WAY.dec()
         self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
         self._wake.set()
 

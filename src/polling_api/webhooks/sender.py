@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
+from zlib import crc32
 
 import httpx
 
@@ -34,7 +35,8 @@ class Sender:
     """Sends over HTTP.
 
     Args:
-        client: follows no redirects, and connects to no address that it should not.
+        clients: follow no redirects, and connect to no address that they should not; each has a share of the lanes.
+            httpcore looks at every connection of a pool for every request, so of several pools each is quicker.
         opened: opens secrets.
         within: seconds for the whole of an attempt.
         now: the time that goes into signatures.
@@ -42,13 +44,13 @@ class Sender:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        clients: Sequence[httpx.AsyncClient],
         opened: Open,
         *,
         within: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._client = client
+        self._clients = clients
         self._opened = opened
         self._now = now
         self.within = within
@@ -59,7 +61,7 @@ class Sender:
         secrets = [self._opened(claimed.sealed_for, sealed) for sealed in claimed.sealed]
         try:
             async with asyncio.timeout(self.within):
-                return await self._asked(claimed.url, claimed.id, body_of(claimed), secrets)
+                return await self._asked(claimed, claimed.url, secrets)
         except TimeoutError:
             return Answer(None, f"no answer within {self.within:g} s", hung=True)
         except (Forbidden, Unresolved) as error:
@@ -68,10 +70,11 @@ class Sender:
             # Of the error its kind alone: its words may name addresses, which are nobody's business.
             return Answer(None, _words_of(error), hung=isinstance(error, httpx.TimeoutException))
 
-    async def _asked(self, url: str, delivery_id: str, body: bytes, secrets: Sequence[bytes]) -> Answer:
-        now = self._now()
-        headers = _HEADERS | signature_headers(secrets, delivery_id, int(now.timestamp()), body)
-        async with self._client.stream("POST", url, content=body, headers=headers) as answer:
+    async def _asked(self, claimed: Claimed, url: str, secrets: Sequence[bytes]) -> Answer:
+        now, body = self._now(), body_of(claimed)
+        headers = _HEADERS | signature_headers(secrets, claimed.id, int(now.timestamp()), body)
+        client = self._clients[crc32(claimed.present_lane.encode()) % len(self._clients)]
+        async with client.stream("POST", url, content=body, headers=headers) as answer:
             begun = bytearray()
             async for part in answer.aiter_raw():
                 begun += part[: MOST_READ - len(begun)]

@@ -1,24 +1,16 @@
-"""What goes out is signed by Standard Webhooks (https://www.standardwebhooks.com), scheme `v1`: HMAC-SHA-256.
+"""The header fields that sign what goes out, by Standard Webhooks (see `standard`).
 
-Signed is `<webhook-id>.<webhook-timestamp>.<body>`. The id is the same at every attempt, the timestamp that of the
-attempt. While a secret is replaced there are two signatures, so that a receiver may know either.
+The id is the same at every attempt, the timestamp that of the attempt. While a secret is replaced there are two
+signatures, so that a receiver may know either.
 """
 
-import hmac
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 
-PREFIX = "whsec_"
-
-
-def secret_text(secret: bytes) -> str:
-    """A secret as it is told to its owner, once: `whsec_` and its base64, as verifiers take it."""
-    return PREFIX + b64encode(secret).decode()
+from polling_api.webhooks.standard import ID, SIGNATURE, TIMESTAMP, Message, signed
 
 
 def signature_headers(secrets: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The header fields that sign a message.
+    """Sign a message.
 
     Args:
         secrets: each makes a signature; the present one first.
@@ -26,10 +18,6 @@ def signature_headers(secrets: Sequence[bytes], message_id: str, timestamp: int,
         timestamp: Unix seconds of this attempt.
         body: as it will be sent.
     """
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    signatures = [b64encode(hmac.digest(secret, signed, sha256)).decode() for secret in secrets]
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-    }
+    message = Message(message_id, timestamp)
+    signatures = [signed(secret, message, body) for secret in secrets]
+    return {ID: message_id, TIMESTAMP: str(timestamp), SIGNATURE: " ".join(signatures)}

@@ -179,7 +179,7 @@ async def test_a_job_has_a_webhook_of_its_own_whose_secret_is_told_once(
     asking: httpx.AsyncClient, receiver: HookReceiver
 ) -> None:
     key = {"Idempotency-Key": f"8e03978e-40d5-43e8-bc93-{id(receiver):012x}"}
-    body: dict[str, Any] = {
+    body: Document = {
         "requests": [{"custom_id": "a", "body": {}}],
         "webhook": {"url": receiver.url()},
         "metadata": {"simulator": "succeeded"},
@@ -203,7 +203,7 @@ async def test_a_job_has_a_webhook_of_its_own_whose_secret_is_told_once(
 async def test_the_secret_is_told_at_the_end_too_where_the_submit_waited_for_it(
     signer: httpx.AsyncClient, receiver: HookReceiver
 ) -> None:
-    body: dict[str, Any] = {
+    body: Document = {
         "requests": [{"custom_id": "a", "body": {}}],
         "webhook": {"url": receiver.url()},
         "metadata": {"simulator": "succeeded"},
@@ -229,7 +229,7 @@ async def test_an_unsigned_submitter_is_told_the_end_alone(client: httpx.AsyncCl
 
 
 async def test_a_submit_whose_webhook_may_not_be_sent_to_is_422(signer: httpx.AsyncClient) -> None:
-    body: dict[str, Any] = {"requests": [{"custom_id": "a", "body": {}}], "webhook": {"url": "http://169.254.169.254/"}}
+    body: Document = {"requests": [{"custom_id": "a", "body": {}}], "webhook": {"url": "http://169.254.169.254/"}}
 
     answer = await signer.post("/api/v1/batch-status", json=body)
 

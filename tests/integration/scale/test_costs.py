@@ -20,9 +20,9 @@ from running.service import Service, running_service
 JOBS = 50
 LASTS = 6.0  # seconds: two comparisons
 SLACK = 10  # calls by which equal stretches of time differ: a comparison more, or a pool's new connection
-# Statements a second: two heartbeats of each process, a monitor's two to look for what is due, a worker's one for keys
-# and limits, and every three seconds one to compare.
-IDLE = 7.5
+# Statements a second: two heartbeats of each process, a monitor's two to look for what is due and one for webhooks, a
+# worker's one for keys and limits, and every three seconds one to compare.
+IDLE = 8.5
 MONITORED = IDLE * LASTS
 PINGED = 2.5 * LASTS  # commands: a ping a second from each hub that hears nothing
 CALM = 2 * IDLE  # statements in a second: its own, and those of the next one that come early

@@ -41,7 +41,7 @@ def dispatching(engine: AsyncEngine) -> Dispatching:
         given: dict[str, Any] = {"schedule": QUICK, "wake": asyncio.Event(), "longest_rest": 0.05, **options}
         dispatcher = Dispatcher(
             engine,
-            Sender(client, VAULT.open, within=within),
+            Sender([client], VAULT.open, within=within),
             Turns(bounds, time.monotonic),
             owner=uuid4().hex,
             within=within,

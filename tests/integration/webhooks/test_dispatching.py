@@ -14,12 +14,14 @@ from in_process.hook_receiver import FAILED, OK, HookReceiver, Told, hook_receiv
 from in_process.hooked import EVERY_STATUS, TERMINAL, ended_jobs, move, new_endpoint, new_job, new_owner, told
 from polling_api.domain.job import Status
 from polling_api.domain.webhook import DeliveryStatus, EndpointStatus
+from polling_api.metrics import REGISTRY
 from polling_api.representation import job_document
 from polling_api.signing.vault import new_secret
 from polling_api.store import webhook_deliveries, webhook_endpoints
 from polling_api.store.engine import transaction
 from polling_api.store.webhook_deliveries import Asked, DeliveryRow
-from polling_api.webhooks.signature import secret_text
+from polling_api.webhooks.census import Census
+from polling_api.webhooks.standard import secret_of
 from running.keyholders import ENTRY, VAULT
 
 Dispatching = Any
@@ -46,7 +48,7 @@ async def first_pending(engine: AsyncEngine) -> DeliveryRow:
     return (await deliveries(engine, DeliveryStatus.PENDING))[0]
 
 
-async def secret_of(engine: AsyncEngine, endpoint_id: str) -> bytes:
+async def kept_secret(engine: AsyncEngine, endpoint_id: str) -> bytes:
     async with transaction(engine) as connection:
         query = text("SELECT secret FROM webhook_endpoints WHERE id = :id")
         return VAULT.open(endpoint_id, await connection.scalar(query, {"id": endpoint_id}))
@@ -73,7 +75,7 @@ async def test_a_receiver_is_told_the_end_signed_as_any_verifier_takes_it(
             [delivery] = await settled(engine, DeliveryStatus.DELIVERED)
 
     [message] = receiver.told
-    Webhook(secret_text(await secret_of(engine, endpoint.id))).verify(message.body, message.headers)
+    Webhook(secret_of(await kept_secret(engine, endpoint.id))).verify(message.body, message.headers)
     assert message.path == "/in?a=b"
     assert message.headers["content-type"] == "application/json"
     assert message.document == {
@@ -91,7 +93,7 @@ async def test_both_secrets_sign_while_one_takes_the_other_s_place(
     secrets = [new_secret() for _ in range(2)]
     async with hook_receiver() as receiver:
         endpoint = await new_endpoint(engine, owner, url=receiver.url())
-        secrets.append(await secret_of(engine, endpoint.id))
+        secrets.append(await kept_secret(engine, endpoint.id))
         for secret, overlap in ((secrets[0], 0), (secrets[1], 60)):
             sealed = VAULT.seal(endpoint.id, secret)
             await webhook_endpoints.rotate(engine, owner, endpoint.id, sealed, overlap=overlap, entry=ENTRY)
@@ -101,7 +103,7 @@ async def test_both_secrets_sign_while_one_takes_the_other_s_place(
 
     [message] = receiver.told
     for secret in secrets[:2]:
-        Webhook(secret_text(secret)).verify(message.body, message.headers)
+        Webhook(secret_of(secret)).verify(message.body, message.headers)
     assert len(message.headers["webhook-signature"].split(" ")) == 2
 
 
@@ -330,6 +332,31 @@ async def test_it_is_woken_before_its_own_clock_says_so(
             await ended_jobs(engine, owner, 1)
             wake.set()
             await receiver.until_told(1)
+
+
+async def test_what_is_due_and_which_endpoints_are_not_well_is_in_the_metrics(engine: AsyncEngine, owner: str) -> None:
+    for change in (
+        "status = 'disabled', disabled_because = 'gone'",
+        "failing_since = now() - interval '2 hours'",
+        None,
+    ):
+        endpoint = await new_endpoint(engine, owner)
+        if change is not None:
+            async with transaction(engine) as connection:
+                await connection.execute(
+                    text(f"UPDATE webhook_endpoints SET {change} WHERE id = :id"),  # noqa: S608 - from the line above
+                    {"id": endpoint.id},
+                )
+    await ended_jobs(engine, owner, 3)
+
+    await Census(engine).turn()
+
+    figures = {
+        "due": REGISTRY.get_sample_value("polling_webhooks_due"),
+        "disabled": REGISTRY.get_sample_value("polling_webhook_endpoints", {"state": "disabled"}),
+        "failing": REGISTRY.get_sample_value("polling_webhook_endpoints", {"state": "failing"}),
+    }
+    assert figures == {"due": 6, "disabled": 1, "failing": 1}
 
 
 async def test_a_job_s_own_webhook_is_told_and_a_public_job_s_links_lead_to_the_simple_set(

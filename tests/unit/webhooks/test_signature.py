@@ -9,7 +9,8 @@ import svix.webhooks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polling_api.webhooks.signature import secret_text, signature_headers
+from polling_api.webhooks.signature import signature_headers
+from polling_api.webhooks.standard import secret_of
 
 SECRET, NEXT = bytes(range(32)), bytes(range(32, 64))
 BODY = '{"type":"job.succeeded","data":{"colour":"blué"}}'.encode()
@@ -42,7 +43,7 @@ def headers() -> dict[str, str]:
 
 @verifiers
 def test_a_signature_is_accepted(verify: Verify, headers: dict[str, str]) -> None:
-    verify(secret_text(SECRET), BODY, headers)
+    verify(secret_of(SECRET), BODY, headers)
 
 
 @verifiers
@@ -50,13 +51,13 @@ def test_a_signature_is_accepted(verify: Verify, headers: dict[str, str]) -> Non
 def test_while_a_secret_is_replaced_either_verifies(verify: Verify, secret: bytes) -> None:
     headers = signature_headers([NEXT, SECRET], "whd_1", NOW, BODY)
 
-    verify(secret_text(secret), BODY, headers)
+    verify(secret_of(secret), BODY, headers)
 
 
 @verifiers
 def test_another_secret_does_not(verify: Verify, headers: dict[str, str]) -> None:
     with pytest.raises(REJECTS):
-        verify(secret_text(NEXT), BODY, headers)
+        verify(secret_of(NEXT), BODY, headers)
 
 
 @verifiers
@@ -66,7 +67,7 @@ def test_a_body_that_differs_by_a_byte_is_rejected(verify: Verify, place: int, b
     changed[place] ^= byte
 
     with pytest.raises(REJECTS):
-        verify(secret_text(SECRET), bytes(changed), signature_headers([SECRET], "whd_1", NOW, BODY))
+        verify(secret_of(SECRET), bytes(changed), signature_headers([SECRET], "whd_1", NOW, BODY))
 
 
 @verifiers
@@ -76,7 +77,7 @@ def test_a_body_that_differs_by_a_byte_is_rejected(verify: Verify, place: int, b
 )
 def test_a_header_that_differs_is_rejected(verify: Verify, headers: dict[str, str], changed: dict[str, str]) -> None:
     with pytest.raises(REJECTS):
-        verify(secret_text(SECRET), BODY, headers | changed)
+        verify(secret_of(SECRET), BODY, headers | changed)
 
 
 @verifiers
@@ -88,10 +89,10 @@ def test_a_signature_that_differs_by_a_character_is_rejected(verify: Verify, pla
     headers["webhook-signature"] = f"{scheme},{signature[:place]}{other}{signature[place + 1 :]}"
 
     with pytest.raises(REJECTS):
-        verify(secret_text(SECRET), BODY, headers)
+        verify(secret_of(SECRET), BODY, headers)
 
 
 @verifiers
 def test_an_old_message_is_rejected(verify: Verify) -> None:
     with pytest.raises(REJECTS):
-        verify(secret_text(SECRET), BODY, signature_headers([SECRET], "whd_1", NOW - 3600, BODY))
+        verify(secret_of(SECRET), BODY, signature_headers([SECRET], "whd_1", NOW - 3600, BODY))

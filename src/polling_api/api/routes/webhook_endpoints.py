@@ -24,7 +24,7 @@ from polling_api.signing.vault import Vault, new_secret
 from polling_api.store.keys import Place
 from polling_api.store.webhook_deliveries import DeliveryRow
 from polling_api.store.webhook_endpoints import Changed, EndpointRow, NewEndpoint
-from polling_api.webhooks.signature import secret_text
+from polling_api.webhooks.standard import secret_of
 
 
 class Make(Protocol):
@@ -203,7 +203,7 @@ def endpoint_document(endpoint: EndpointRow) -> dict[str, Any]:
 
 
 def _made(endpoint: EndpointRow, secret: bytes) -> Response:
-    return answered({**endpoint_document(endpoint), "secret": secret_text(secret)}, 201)
+    return answered({**endpoint_document(endpoint), "secret": secret_of(secret)}, 201)
 
 
 def _once(events: Sequence[str]) -> Sequence[str]:
