@@ -65,6 +65,10 @@ check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and com
 bench: $(STAMP) ## measure against plain servers, ten minutes, and write docs/benchmarks.md; QUICK=1, ONLY=a program
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
+.PHONY: soak
+soak: $(STAMP) ## half an hour of clients, jobs and connections that come and go: nothing may grow; SOAK_SECONDS=N
+	@$(BIN)/python benchmarks/soak.py
+
 .PHONY: openapi
 openapi: $(STAMP) ## write openapi.json anew
 	$(BIN)/python -m polling_api openapi

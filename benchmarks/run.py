@@ -30,14 +30,15 @@ PROGRAMS = (
 
 HEAD = """# What it costs, measured
 
-Written by `make bench` ({when}{how}). Every line is of one run: what it stands beside was measured in the same minute,
-turn by turn, on the same core. A figure is the median of its rounds, with the least and the most; so is a ratio, of each
-round's own two. Believe the ratios: the figures are this machine's.
+Written by `make bench` ({when}{how}). Every line is of one run: what it stands beside was measured in the same
+minute, turn by turn, on the same core. A figure is the median of its rounds, with the least and the most; so is a
+ratio, of each round's own two. Believe the ratios: the figures are this machine's.
 
 - Machine: {machine}. The server has one core, the load, Postgres and Redis share the rest.
 - Busy with other things meanwhile: {busy} of its cores, looked at before each program.
 - Versions: {versions}.
-- The service: one worker as `polling-api serve` starts it, limits counted but raised, metrics and logs on, Postgres durable.
+- The service: one worker as `polling-api serve` starts it, limits counted but raised, metrics and logs on, Postgres
+  durable.
 - `raw ASGI` is plain ASGI on the same uvicorn, loop, parser and settings, with as many headers and bytes; `naive` is
   [FastAPI and an ORM](../benchmarks/naive), a `SELECT` a poll; `Nchan` is nginx's module in C; `no HTTP at all` answers
   whatever comes with fixed bytes, and so shows what the load generator can do.

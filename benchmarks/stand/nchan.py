@@ -1,4 +1,4 @@
-"""Nchan, a module of nginx in C: what can be had for streams and long polls, where Debian has its packages installed."""
+"""Nchan, a module of nginx in C: what can be had for streams and long polls, where Debian has its packages here."""
 
 import os
 import shutil
