@@ -33,7 +33,9 @@ LIVES = (1.0, 8.0)  # seconds of a job
 STAYS = 2.0  # seconds that a crowd stays
 EMPTY_WITHIN = 30.0  # seconds until a worker that everybody has left holds nothing
 # By how much the end may be over the time after the warm-up: what is put aside for reuse comes and goes.
-MORE_MEMORY, MORE_OBJECTS, MORE, SLOWER = 1.10, 1.10, 20, 1.5
+MORE_MEMORY, MORE, SLOWER = 1.10, 20, 1.5
+# Nonces stay for their ten minutes; what a connection left behind would be thousands.
+MORE_OBJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def _grown(stretches: Sequence[Stretch]) -> list[str]:
         grown("memory", MORE_MEMORY, 0),
         grown("descriptors", 1, MORE),
         grown("tasks", 1, MORE),
-        grown("objects", MORE_OBJECTS, MORE),
+        grown("objects", 1, MORE_OBJECTS),
         grown("latency", SLOWER, 1),
     )
     return [one for one in found if one]

@@ -5,18 +5,23 @@ import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Message
 
+from in_process.asked_of_postgres import count_statements, statements_asked
 from in_process.carriers import RedisCarrier
 from in_process.crowd import idle_streams, idle_waits, spread, until_held
 from in_process.moving import Mover
 from in_process.worker import Worker, worker_here
+from polling_api.domain.caller import Grant, Scope
 from polling_api.domain.job import Job
 from polling_api.representation import Form, Rendered
 from running.budgets import keep
+from running.keyholders import make_client
+from running.planted import PLANTED
 
 POLLS = 200  # of one kind; the least of them is what a poll costs
 KEPT = 2_000  # polls after which it is counted what they have left
@@ -39,6 +44,13 @@ async def job(engine: AsyncEngine) -> Job:
     return await Mover(engine).stored()
 
 
+async def commands_asked(redis: RedisCarrier) -> int:
+    """How many a Redis has carried out."""
+    async with redis.client() as client:
+        counts = await client.info("commandstats")
+    return sum(count["calls"] for count in counts.values())
+
+
 async def head_of(worker: Worker, path: str, *fields: bytes) -> tuple[bytes, Mapping[str, str]]:
     """The head of an answer as it is on the wire, and its fields."""
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
@@ -50,12 +62,13 @@ async def head_of(worker: Worker, path: str, *fields: bytes) -> tuple[bytes, Map
     return head, dict(named)
 
 
-@pytest.fixture
-async def poll(worker: Worker, job: Job) -> Poll:
-    """One poll that is answered with `304`, in the application alone."""
+async def polling(worker: Worker, job: Job, credentials: bytes = b"") -> Poll:
+    """A poll that is answered with `304`, in the application alone; everything is warm."""
     path = f"/api/v1/jobs/{job.id}"
-    _, fields = await head_of(worker, path)
+    authorization = [b"Authorization: " + credentials] if credentials else []
+    _, fields = await head_of(worker, path, *authorization)
     headers = [(b"host", b"127.0.0.1"), (b"if-none-match", fields["etag"].encode())]
+    headers += [(b"authorization", credentials)] if credentials else []
     statuses: list[int] = []
 
     async def receive() -> Message:
@@ -65,7 +78,7 @@ async def poll(worker: Worker, job: Job) -> Poll:
         if "status" in message:
             statuses.append(message["status"])
 
-    async def ask() -> None:
+    async def poll() -> None:
         statuses.clear()
         scope = {
             "type": "http",
@@ -83,8 +96,48 @@ async def poll(worker: Worker, job: Job) -> Poll:
         assert statuses == [304]
 
     for _ in range(POLLS):
-        await ask()
-    return ask
+        await poll()
+    return poll
+
+
+@pytest.fixture
+async def poll(worker: Worker, job: Job) -> Poll:
+    """One of somebody whom nobody knows."""
+    return await polling(worker, job)
+
+
+@pytest.fixture
+async def borne_poll(worker: Worker, engine: AsyncEngine) -> Poll:
+    """One of a token's bearer."""
+    client = await make_client(engine, vault=worker.core.vault)
+    client_id = client.row.client_id
+    job = await Mover(engine).stored(client_id=client_id)
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    grant = Grant(f"tok_{'0' * 32}", client_id, client.id, frozenset({job.id}), frozenset({Scope.STATUS}), ends)
+    token = PLANTED.plant("access token", worker.core.tokens.token_for(grant))
+    return await polling(worker, job, f"Bearer {token}".encode())
+
+
+async def keep_from_asking(poll: Poll, engine: AsyncEngine, redis: RedisCarrier) -> None:
+    """Hold what a poll asks of others to its budgets. What runs beside asks by the clock, much less than so often."""
+    await count_statements(engine)
+    before = await statements_asked(engine), await commands_asked(redis)
+    for _ in range(KEPT):
+        await poll()
+    after = await statements_asked(engine), await commands_asked(redis)
+
+    keep("statements.poll", (after[0] - before[0]) // KEPT)
+    keep("commands.poll", (after[1] - before[1]) // KEPT)
+
+
+async def test_a_poll_asks_neither_postgres_nor_redis(engine: AsyncEngine, redis: RedisCarrier, poll: Poll) -> None:
+    await keep_from_asking(poll, engine, redis)
+
+
+async def test_a_poll_with_a_token_asks_neither_postgres_nor_redis(
+    engine: AsyncEngine, redis: RedisCarrier, borne_poll: Poll
+) -> None:
+    await keep_from_asking(borne_poll, engine, redis)
 
 
 async def test_a_304_and_the_head_of_a_200_keep_their_budgets_of_bytes(worker: Worker, job: Job) -> None:
