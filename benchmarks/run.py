@@ -64,7 +64,7 @@ def main(
 ) -> None:
     """Measure."""
     if only:
-        raise SystemExit(_run(only, ["--quick"] if quick else []))
+        raise SystemExit(_run(only, ["--quick"] if quick and only in PROGRAMS else []))
     lines, others, failed = list[Line](), list[float](), list[str]()
     with TemporaryDirectory() as folder:
         for name in PROGRAMS:

@@ -12,6 +12,7 @@ import uvloop
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
 from stand.hosts import OURS, RAW, Host, hosts
+from stand.lag import LoopLag
 from stand.order import Record, versions_in
 
 TOGETHER = 4  # changes in one commit, as a sweep writes several
@@ -19,10 +20,11 @@ SETTLED = 1.0  # seconds in which the last changes arrive, and a server forgets 
 
 
 class Delays(NamedTuple):
-    """In ms; and what went wrong."""
+    """In ms; how late our event loop was for 99 of 100 looks, in ms; and what went wrong."""
 
     p50: float
     p99: float
+    lag: float
     wrong: int
 
 
@@ -49,15 +51,16 @@ async def _measure(streams: int, jobs: int, rate: int, seconds: float, rounds: i
     async with hosts(jobs) as servers:
         measured = {name: host for name, host in servers.items() if name in {OURS, RAW}}
         return [
-            {name: await _delays(host, streams, jobs, rate, seconds) for name, host in measured.items()}
+            {name: await _delays(name, host, streams, jobs, rate, seconds) for name, host in measured.items()}
             for _ in range(rounds)
         ]
 
 
-async def _delays(host: Host, streams: int, jobs: int, rate: int, seconds: float) -> Delays:
+async def _delays(name: str, host: Host, streams: int, jobs: int, rate: int, seconds: float) -> Delays:
     crowd = Crowd(host.url)
     crowd.open(asking(host.url, lambda number: host.stream(number % jobs), streams))
     crowd.expect(0)
+    before = await LoopLag.of(host.url) if name == OURS else None
     changed: defaultdict[int, dict[int, float]] = defaultdict(dict)
     order = random.sample(range(jobs), jobs)
     began, changing = time.perf_counter(), set[asyncio.Task[None]]()
@@ -67,6 +70,7 @@ async def _delays(host: Host, streams: int, jobs: int, rate: int, seconds: float
         changing.add(asyncio.create_task(_change(host, topics, changed)))
     await asyncio.gather(*changing)
     await asyncio.sleep(SETTLED)
+    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
     delays = [
         told.at - changed[told.number % jobs][version]
         for told in crowd.told
@@ -78,7 +82,7 @@ async def _delays(host: Host, streams: int, jobs: int, rate: int, seconds: float
     crowd.close()
     await asyncio.sleep(SETTLED)
     wrong = record.wrong(streams, lambda number: sorted(changed[number % jobs]))
-    return Delays(percentile(delays, 50) * 1e3, percentile(delays, 99) * 1e3, sum(wrong.values()))
+    return Delays(percentile(delays, 50) * 1e3, percentile(delays, 99) * 1e3, lag, sum(wrong.values()))
 
 
 async def _change(host: Host, topics: list[int], changed: Mapping[int, dict[int, float]]) -> None:
@@ -94,6 +98,7 @@ def _lines(rounds: list[Round], what: str) -> list[Line]:
         Line(what=f"{what}, p99", ours=p99, unit="ms", must=15, want=6),
         Line(what=f"{what}, p50", ours=p50, unit="ms", anchor=RAW, beside=[one[RAW].p50 for one in rounds]),
         Line(what=f"{what}, p99", ours=p99, unit="ms", anchor=RAW, beside=[one[RAW].p99 for one in rounds]),
+        Line(what=f"{what}: event-loop lag, p99 below", ours=[one[OURS].lag for one in rounds], unit="ms", must=50),
         Line(
             what=f"{what}: missing, doubled, out of order",
             ours=[one[OURS].wrong for one in rounds],
