@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from polling_api.embedded import start_postgres, start_redis
+from polling_api.server import raise_descriptor_limit
 from polling_api.store import migrate
 from stand.cores import give_a_core, leave_that_core
 
@@ -61,6 +62,7 @@ async def running_service(settings: Mapping[str, str], *, monitor: bool = True) 
         settings: by name, without the prefix.
         monitor: whether there is a monitor; without one nobody moves jobs but the program.
     """
+    raise_descriptor_limit()  # ours, and of what is started here: each of a crowd has a socket, at both ends
     folder = Path(tempfile.mkdtemp(prefix="polling-benchmark-"))
     await asyncio.to_thread(folder.chmod, 0o711)  # Postgres runs as another account where root starts it
     postgres, redis = start_postgres(folder / "postgres", durable=True), start_redis(folder / "redis")
