@@ -62,8 +62,12 @@ check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and com
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 .PHONY: bench
-bench: $(STAMP) ## run the programs in benchmarks/, which print what they measure
-	@for program in benchmarks/*.py; do echo "== $$program" && $(BIN)/python "$$program" || exit 1; done
+bench: $(STAMP) ## measure against plain servers, ten minutes, and write docs/benchmarks.md; QUICK=1, ONLY=a program
+	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: soak
+soak: $(STAMP) ## half an hour of clients, jobs and connections that come and go: nothing may grow; SOAK_SECONDS=N
+	@$(BIN)/python benchmarks/soak.py
 
 .PHONY: openapi
 openapi: $(STAMP) ## write openapi.json anew

@@ -4,15 +4,15 @@ The worker has a core of its own. The kinds take turns, so that what else the ma
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from statistics import median
 
 import typer
 import uvloop
+from stand.anchors import anchor
 from stand.clients import Signing, new_client
 from stand.jobs import quiet_job
 from stand.load import Load, get, load_once
-from stand.service import raw_asgi, running_service
+from stand.service import running_service
 
 from polling_api.domain.job import new_job_id
 
@@ -45,7 +45,7 @@ def _spread(figures: Sequence[float], form: str) -> str:
 
 
 async def _measure(requests: int, rounds: int) -> list[Round]:
-    async with raw_asgi() as raw, running_service(SETTINGS) as stand:
+    async with anchor("stand.raw_asgi") as raw, running_service(SETTINGS) as stand:
         client = await new_client(stand.database_url)
         public = await quiet_job(stand.url)
         own = await quiet_job(stand.url, SIGNED_SET, Signing(client))
@@ -55,15 +55,13 @@ async def _measure(requests: int, rounds: int) -> list[Round]:
             "token, 1 job": borne.poll({"Authorization": f"Bearer {client.token(one)}"}),
             "token, 100 jobs": borne.poll({"Authorization": f"Bearer {client.token(many)}"}),
         }
-        with suppress(OSError):
-            stand.give_a_core()
-            raw.process.cpu_affinity(stand.worker.cpu_affinity())
+        stand.give_a_core(raw.process)
         measured: list[Round] = []
         for _ in range(rounds + 1):
             asked = {kind: [poll] * requests for kind, poll in repeated.items()}
             # Signed beforehand: a nonce is good once, and signing is the clients' cost.
             asked[SIGNED] = [own.poll(client.signature("GET", f"{own.url}{own.path}")) for _ in range(requests)]
-            round_ = {RAW: await load_once(raw.process, raw.url, [get(raw.url, "/")] * requests)}
+            round_ = {RAW: await load_once(raw.process, raw.url, [get(raw.url, "/304")] * requests)}
             for kind, polls in asked.items():
                 round_[kind] = await load_once(stand.worker, stand.url, polls)
             measured.append(round_)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from statistics import quantiles
 from typing import Any
@@ -12,10 +11,8 @@ import httpx
 import orjson
 import typer
 import uvloop
+from stand.hop import Hop
 from stand.service import Stand, running_service
-
-from polling_api.domain.job import Job, Progress, Status, new_job_id
-from polling_api.hub import Hub, Notice, RedisTransport
 
 BODY = {
     "requests": [{"custom_id": "one", "body": {"model": "made-up"}}],
@@ -23,42 +20,6 @@ BODY = {
 }
 APART = 0.1  # seconds between the starts of two jobs: some five of them are under way, and the machine is idle
 ENDED_WITHIN = 30.0  # seconds for one job
-
-
-class Hop:
-    """Listens on Redis beside the worker: how long after the commit a notice comes, and how long Redis takes for it."""
-
-    def __init__(self, redis_url: str) -> None:
-        self._hub = Hub(RedisTransport(redis_url, timeout=1))
-        self._hub.join(self)
-        self._heard = asyncio.Event()
-        self.after_commit: list[float] = []
-        self.alone: list[float] = []
-
-    def notice(self, notice: Notice) -> None:
-        """Note how old the version is."""
-        job = notice.job()
-        age = time.time() - job.updated_at.timestamp()
-        if job.endpoint:
-            self.after_commit += [age] * (job.version > 1)
-        else:
-            self.alone.append(age)
-            self._heard.set()
-
-    def gap(self) -> None:
-        """Nothing: what is missed here is not measured."""
-
-    async def listen(self) -> None:
-        """Until cancelled."""
-        await self._hub.run()
-
-    async def measure_alone(self, count: int) -> None:
-        """Publish so many notices that are stamped just then, one at a time."""
-        for _ in range(count):
-            self._heard.clear()
-            await self._hub.publish([_stamped()])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), 1)
 
 
 def main(jobs: int = typer.Option(100, help="Each makes four versions that are measured.")) -> None:
@@ -107,22 +68,6 @@ def _moments(chunk: bytes) -> list[float]:
     """When the versions in some bytes of a stream were committed; an event is one write, and comes whole."""
     documents: list[Any] = [orjson.loads(line[6:]) for line in chunk.splitlines() if line.startswith(b"data: ")]
     return [datetime.fromisoformat(document["updated_at"]).timestamp() for document in documents]
-
-
-def _stamped() -> Job:
-    """A version of a job that nobody watches, made just now; without an endpoint, so that it is told from others."""
-    now = datetime.now().astimezone()
-    return Job(
-        id=new_job_id(),
-        version=2,
-        status=Status.IN_PROGRESS,
-        status_version=2,
-        progress=Progress(total=1),
-        endpoint="",
-        provider="simulator",
-        created_at=now,
-        updated_at=now,
-    )
 
 
 def _at(seconds: Sequence[float], percent: int) -> float:

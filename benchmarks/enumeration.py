@@ -13,13 +13,10 @@ from statistics import quantiles
 import psutil
 import typer
 import uvloop
-from sqlalchemy import NullPool, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from stand.counting import Till
 from stand.guessers import Guesser, Honest
 from stand.jobs import quiet_job
 from stand.service import Stand, running_service
-
-from polling_api.store.engine import driver_url
 
 CONNECTIONS = 64
 ENOUGH = 20  # different unknown ids, after which an address is shut out
@@ -34,7 +31,6 @@ SETTINGS = {
     "block_seconds": "3600",
     "monitor_interval": "30",
 }
-STATEMENTS = "SELECT sum(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +58,17 @@ async def _measure(rate: int, addresses: int, honest: int, seconds: float) -> No
         job = await quiet_job(stand.url)
         pollers = [Honest(stand.url, job.path, f"198.51.{number >> 8}.{number & 255}") for number in range(honest)]
         polling = [asyncio.create_task(poller.poll(POLL_EVERY)) for poller in pollers]
-        engine = create_async_engine(driver_url(stand.database_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
-            await asyncio.sleep(1)
-            servers = f"{'worker':>9}{'Postgres':>10}{'Redis':>8}"
-            typer.echo(f"{'':24}{'ids/s':>9}{servers}{'statements/s':>14}{'honest p50, p99':>20}")
-            await _phase("honest pollers alone", stand, connection, pollers, [], asyncio.sleep(seconds))
-            guessers = _guessers(stand.url, rate, addresses)
-            guessing = [asyncio.create_task(guesser.guess()) for guesser in guessers]
-            shut_out = _all_shut_out(guessers, addresses)
-            await _phase("until all are shut out", stand, connection, pollers, guessers, shut_out)
-            await _phase("all are shut out", stand, connection, pollers, guessers, asyncio.sleep(seconds))
+        till = Till(stand.database_url)
+        await till.open()
+        await asyncio.sleep(1)
+        servers = f"{'worker':>9}{'Postgres':>10}{'Redis':>8}"
+        typer.echo(f"{'':24}{'ids/s':>9}{servers}{'statements/s':>14}{'honest p50, p99':>20}")
+        await _phase("honest pollers alone", stand, till, pollers, [], asyncio.sleep(seconds))
+        guessers = _guessers(stand.url, rate, addresses)
+        guessing = [asyncio.create_task(guesser.guess()) for guesser in guessers]
+        shut_out = _all_shut_out(guessers, addresses)
+        await _phase("until all are shut out", stand, till, pollers, guessers, shut_out)
+        await _phase("all are shut out", stand, till, pollers, guessers, asyncio.sleep(seconds))
         for task in (*guessing, *polling):
             task.cancel()
         await asyncio.gather(*guessing, *polling, return_exceptions=True)
@@ -105,7 +100,7 @@ async def _all_shut_out(guessers: Sequence[Guesser], addresses: int) -> None:
 async def _phase(
     name: str,
     stand: Stand,
-    connection: AsyncConnection,
+    till: Till,
     pollers: Sequence[Honest],
     guessers: Sequence[Guesser],
     lasts: Awaitable[None],
@@ -113,9 +108,9 @@ async def _phase(
     for poller in pollers:
         poller.took.clear()
     asked = sum(guesser.told.total() for guesser in guessers)
-    before = await _spent(stand, connection)
+    before = await _spent(stand, till)
     await lasts
-    after = await _spent(stand, connection)
+    after = await _spent(stand, till)
     lasted = after.seconds - before.seconds
     rate = (sum(guesser.told.total() for guesser in guessers) - asked) / lasted
     postgres, redis = ((now - then) / lasted for now, then in zip(after.servers, before.servers, strict=True))
@@ -127,8 +122,8 @@ async def _phase(
     )
 
 
-async def _spent(stand: Stand, connection: AsyncConnection) -> Spent:
-    statements = int(await connection.scalar(text(STATEMENTS)) or 0)
+async def _spent(stand: Stand, till: Till) -> Spent:
+    statements = await till.statements()
     return Spent(time.perf_counter(), _used(stand.worker), [_used(one) for one in stand.servers], statements)
 
 

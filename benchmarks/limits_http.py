@@ -15,7 +15,7 @@ import typer
 import uvloop
 from stand.jobs import Quiet, quiet_job
 from stand.load import CONNECTIONS, get, load_of
-from stand.service import NO_LIMITS, free_port, program, running_service, until_ready
+from stand.service import free_port, program, running_service, until_ready
 
 WORKER = Path(__file__).with_name("stand") / "worker.py"
 CALLERS = [f"127.0.0.{number}" for number in range(2, 2 + CONNECTIONS)]
@@ -56,7 +56,7 @@ async def _measure(seconds: float, turns: int, count: int) -> tuple[Cost, Cost]:
         workers: list[Worker] = []
         for kind in ("unlimited", "limited"):
             port = str(free_port())
-            settings = {"database_url": stand.database_url, "redis_url": stand.redis_url, "port": port, **NO_LIMITS}
+            settings = {**stand.settings, "port": port, "log_level": "warning"}
             process = await stack.enter_async_context(program([str(WORKER), kind], settings))
             workers.append(Worker(f"http://127.0.0.1:{port}", psutil.Process(process.pid)))
             await until_ready(f"http://127.0.0.1:{port}/health/ready")

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from stand.figures import percentile
+from stand.wire import ask_once
+
 CONNECTIONS = 32
 
 
@@ -18,11 +21,12 @@ class Load:
     """What a server answered.
 
     `per_second` is what went through; `per_core_second` is by the server's own CPU time, and so is true even where
-    the clients are the slower side.
+    the clients are the slower side. `p99` is of the seconds that an answer took.
     """
 
     per_second: float
     per_core_second: float
+    p99: float
 
     @property
     def microseconds(self) -> float:
@@ -52,27 +56,31 @@ async def load_of(
         seconds: to go on, after a quarter of that to warm up.
         callers: addresses of this machine to ask from, in turn; any where none are given.
     """
-    clients = await _clients(url, cycle(requests), await _length_of_answer(url, requests[0]), callers)
+    clients = await _clients(url, cycle(requests), (await ask_once(url, requests[0])).received, callers)
     await asyncio.sleep(seconds / 4)  # warm
     before, began = _used(server), time.perf_counter()
-    counted = sum(client.answers for client in clients)
+    for client in clients:
+        client.took.clear()
     await asyncio.sleep(seconds)
-    answers = sum(client.answers for client in clients) - counted
     used, lasted = _used(server) - before, time.perf_counter() - began
+    measured = _load(clients, lasted, used)
     for client in clients:
         client.stop()
-    return Load(answers / lasted, answers / used)
+    return measured
 
 
 async def load_once(server: psutil.Process, url: str, requests: Sequence[bytes]) -> Load:
     """Ask a server for each of some things, once, as fast as it answers; all answers are as long as the first."""
-    length = await _length_of_answer(url, requests[0])
+    length = (await ask_once(url, requests[0])).received
     before, began = _used(server), time.perf_counter()
     clients = await _clients(url, iter(requests[1:]), length)
     await asyncio.gather(*(client.done.wait() for client in clients))
-    used, lasted = _used(server) - before, time.perf_counter() - began
-    answers = sum(client.answers for client in clients)
-    return Load(answers / lasted, answers / used)
+    return _load(clients, time.perf_counter() - began, _used(server) - before)
+
+
+def _load(clients: "Sequence[_Client]", lasted: float, used: float) -> Load:
+    took = [seconds for client in clients for seconds in client.took]
+    return Load(len(took) / lasted, len(took) / used, percentile(took, 99))
 
 
 async def _clients(url: str, requests: Iterator[bytes], length: int, callers: Sequence[str] = ()) -> "list[_Client]":
@@ -92,7 +100,8 @@ class _Client(asyncio.Protocol):
         self._length = length
         self._received = 0
         self._transport: asyncio.Transport | None = None
-        self.answers = 0
+        self.took: list[float] = []  # seconds of each answer
+        self._asked = 0.0
         self.done = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,7 +112,7 @@ class _Client(asyncio.Protocol):
         self._received += len(data)
         if self._received >= self._length:
             self._received -= self._length
-            self.answers += 1
+            self.took.append(time.perf_counter() - self._asked)
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the server's, or ours by `stop`
@@ -118,17 +127,8 @@ class _Client(asyncio.Protocol):
         if request is None:
             self.stop()
         elif self._transport is not None:
+            self._asked = time.perf_counter()
             self._transport.write(request)
-
-
-async def _length_of_answer(url: str, request: bytes) -> int:
-    reader, writer = await asyncio.open_connection(*_address(url))
-    writer.write(request)
-    await writer.drain()
-    head = await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-    fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
-    return len(head) + int(fields.get(b"content-length", b"0"))
 
 
 def _address(url: str) -> tuple[str, int]:

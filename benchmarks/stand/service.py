@@ -8,18 +8,19 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import psutil
 
 from polling_api.embedded import start_postgres, start_redis
+from polling_api.server import raise_descriptor_limit
 from polling_api.store import migrate
+from stand.cores import give_a_core, leave_that_core
 
-READY_WITHIN = 45.0  # seconds
+READY_WITHIN = 120.0  # seconds; some five on an idle machine
 ENDED_WITHIN = 20.0  # seconds
 
 MASTER_KEY = "made-up-for-benchmarks-alone"
@@ -27,41 +28,41 @@ NO_LIMITS = {
     f"limit_{name}": "0"
     for name in ("ip_hour", "client_hour", "job_minute", "burst", "held_ip", "held_client", "anonymous_jobs")
 }
-_RAW_ASGI = Path(__file__).with_name("raw_asgi.py")
+_BENCHMARKS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where the service is. `worker` is the one process that serves HTTP, `servers` are Postgres and Redis."""
+    """Where the service is.
+
+    `worker` is the one process that serves HTTP, `servers` are Postgres and Redis; `settings` are what more processes
+    of the service are told, but for their port, and `log` is where they may write.
+    """
 
     url: str
     database_url: str
     redis_url: str
     worker: psutil.Process
     servers: Sequence[psutil.Process]
+    settings: Mapping[str, str]
+    log: Path
 
-    def give_a_core(self) -> None:
-        """Leave one core to the worker, and have all else, this program too, share the others.
-
-        Raises:
-            OSError: this system has no such thing.
-        """
-        own, *others = sorted(os.sched_getaffinity(0))
+    def give_a_core(self, *anchors: psutil.Process) -> None:
+        """Leave one core to the worker and to what it is measured against; all else, and this program, has the rest."""
         supervisor = self.worker.parent()
-        around = [psutil.Process(), *self.servers, *([supervisor] if supervisor else [])]
-        for process in around:
-            for one in (process, *process.children(recursive=True)):
-                os.sched_setaffinity(one.pid, others or [own])
-        os.sched_setaffinity(self.worker.pid, [own])
+        leave_that_core(*self.servers, *([supervisor] if supervisor else []))
+        give_a_core(self.worker, *anchors)
 
 
 @asynccontextmanager
-async def running_service(settings: Mapping[str, str]) -> AsyncGenerator[Stand]:
-    """One worker, a monitor and the simulator, as `polling-api serve` starts them.
+async def running_service(settings: Mapping[str, str], *, monitor: bool = True) -> AsyncGenerator[Stand]:
+    """One worker, a monitor and the simulator, as `polling-api serve` starts them: with metrics, and a log in a file.
 
     Args:
         settings: by name, without the prefix.
+        monitor: whether there is a monitor; without one nobody moves jobs but the program.
     """
+    raise_descriptor_limit()  # ours, and of what is started here: each of a crowd has a socket, at both ends
     folder = Path(tempfile.mkdtemp(prefix="polling-benchmark-"))
     await asyncio.to_thread(folder.chmod, 0o711)  # Postgres runs as another account where root starts it
     postgres, redis = start_postgres(folder / "postgres", durable=True), start_redis(folder / "redis")
@@ -72,53 +73,57 @@ async def running_service(settings: Mapping[str, str]) -> AsyncGenerator[Stand]:
         "data_dir": str(folder / "data"),
         "port": str(port),
         "simulator_port": str(free_port()),
-        "log_level": "warning",
+        "log_format": "json",
+        "heartbeat_timeout": "4",  # a busy machine is not a Postgres that is away
         "drain_seconds": "0",
         **NO_LIMITS,
         **settings,
     }
     try:
         await asyncio.to_thread(migrate.upgrade, postgres.url)
-        async with program(["-m", "polling_api", "serve"], values) as process:
+        arguments = ["-m", "polling_api", "serve", *([] if monitor else ["--no-monitor"])]
+        log = folder / "log"
+        async with program(arguments, values, output=log) as process:
             url = f"http://127.0.0.1:{port}"
             await until_ready(f"{url}/health/ready")
             servers = [psutil.Process(server.pid) for server in (postgres, redis)]
-            yield Stand(url, postgres.url, redis.url, _listening(process.pid, port), servers)
+            yield Stand(url, postgres.url, redis.url, _listening(process.pid, port), servers, values, log)
     finally:
         redis.stop()
         postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Raw(NamedTuple):
-    """Plain ASGI on the same server: the least that an answer costs."""
-
-    url: str
-    process: psutil.Process
-
-
-@asynccontextmanager
-async def raw_asgi() -> AsyncGenerator[Raw]:
-    """It, for as long as the block runs."""
-    port = free_port()
-    async with program([str(_RAW_ASGI), str(port)]) as process:
-        url = f"http://127.0.0.1:{port}"
-        await until_ready(f"{url}/ready")
-        yield Raw(url, psutil.Process(process.pid))
-
-
 @asynccontextmanager
 async def program(
-    arguments: Sequence[str], settings: Mapping[str, str] | None = None
+    arguments: Sequence[str], settings: Mapping[str, str] | None = None, *, output: Path | None = None
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A Python program for as long as the block runs."""
+    """A Python program for as long as the block runs; modules beside this package are found.
+
+    Args:
+        arguments: after the interpreter's name.
+        settings: of the service, by name, without the prefix.
+        output: the file that it writes to; None for where we write.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("POLLING_")}
     environment = (
         inherited
-        | {"POLLING_MASTER_KEYS": MASTER_KEY}
+        | {"POLLING_MASTER_KEYS": MASTER_KEY, "PYTHONPATH": os.pathsep.join([str(_BENCHMARKS), *_path()])}
         | {f"POLLING_{name.upper()}": value for name, value in (settings or {}).items()}
     )
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment, start_new_session=True)
+    async with running_process([sys.executable, *arguments], environment, output=output) as process:
+        yield process
+
+
+@asynccontextmanager
+async def running_process(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, output: Path | None = None
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Any program for as long as the block runs; see `program`."""
+    with nullcontext() if output is None else output.open("ab") as told:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, start_new_session=True, stdout=told, stderr=told
+        )
     try:
         yield process
     finally:
@@ -137,6 +142,10 @@ async def until_ready(address: str) -> None:
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.05)
+
+
+def _path() -> Sequence[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.config import Config
 
 from polling_api.api.held import Holding
-from polling_api.app.service import create_app
+from polling_api.app.service import Service, create_app
 from polling_api.protocol import Bounds, Capacity, CountedProtocol
 from polling_api.ratelimit import Proxies
 from polling_api.settings import Settings
@@ -59,6 +59,11 @@ class DrainingServer(uvicorn.Server):
         self._hurrying = self._loop is None or self.should_exit or sig == signal.SIGINT
         super().handle_exit(sig, frame)
 
+    def end(self) -> None:
+        """Let go of everything at once, and end: for whoever runs a server beside other things, and sends no signal."""
+        self._hurrying = self.should_exit = True
+        self._begin_drain(0)
+
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop listening and end."""
         ending = await super().on_tick(counter)
@@ -88,10 +93,23 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         settings: with both `database_url` and `redis_url`.
         fd: a listening socket that is inherited from the supervisor; None listens on `host` and `port`.
     """
-    capacity = capacity_within(settings, raise_descriptor_limit())
+    descriptors = raise_descriptor_limit()
     # A full collection over 9,000 streams stops the loop for 2 s: collect the young often enough, the old hardly ever.
     gc.set_threshold(50_000, 20, 100)
-    service = create_app(settings)
+    # uvicorn's own `fd` takes every socket for a Unix one, which leaves Nagle's algorithm on: 40 ms for each answer.
+    inherited = None if fd is None else [_forgetful(socket.socket(fileno=fd), settings.stalled_seconds)]
+    server_of(settings, create_app(settings), descriptors).run(inherited)
+
+
+def server_of(settings: Settings, service: Service, descriptors: int) -> DrainingServer:
+    """The server of a service, which does not listen yet.
+
+    Args:
+        settings: those of the service.
+        service: what answers.
+        descriptors: how many this process may have; negative where there is no limit.
+    """
+    capacity = capacity_within(settings, descriptors)
     config = Config(
         service.asgi,
         host=settings.host,
@@ -109,9 +127,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         timeout_keep_alive=65,  # a polite poller's 30 s twice, so that its connection is still there
         timeout_graceful_shutdown=int(settings.drain_seconds + STOP_MARGIN),
     )
-    # uvicorn's own `fd` takes every socket for a Unix one, which leaves Nagle's algorithm on: 40 ms for each answer.
-    inherited = None if fd is None else [_forgetful(socket.socket(fileno=fd), settings.stalled_seconds)]
-    DrainingServer(config, service.holding, settings.drain_seconds).run(inherited)
+    return DrainingServer(config, service.holding, settings.drain_seconds)
 
 
 def capacity_within(settings: Settings, descriptors: int) -> Capacity:

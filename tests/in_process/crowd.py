@@ -109,6 +109,16 @@ async def idle_streams(url: str, paths: Iterable[str]) -> AsyncGenerator[list[Co
         await asyncio.gather(*(connection.leave() for connection in connections))
 
 
+@asynccontextmanager
+async def idle_waits(url: str, paths: Iterable[str]) -> AsyncGenerator[list[Connection]]:
+    """Requests that wait for what does not come; they hang up when the block ends."""
+    connections = await ask_all(url, paths)
+    try:
+        yield connections
+    finally:
+        await asyncio.gather(*(connection.leave() for connection in connections))
+
+
 async def held(url: str, transport: str) -> int:
     """How many requests a worker says it holds open: `wait` or `stream`."""
     connection = await ask(url, "/metrics")

@@ -73,6 +73,8 @@ class CountedProtocol(BoundedProtocol):
             self.capacity.turned_away()
             self._turned_away = False
         super().connection_lost(exc)
+        # uvicorn does that where the client said farewell: one that was reset would stay in memory for the 65 s.
+        self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
         """More waits for the reader than is kept for one."""

@@ -1,0 +1,1 @@
+"""The service that the audit found, as most would build it."""

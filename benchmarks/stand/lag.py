@@ -1,0 +1,30 @@
+"""How late a worker's event loop was, by its own figures: what it answers is as late."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from stand.load import get
+from stand.wire import ask_once
+
+_BUCKET = re.compile(rb'polling_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLag:
+    """What was told at a moment: how many looks were late by less than so many seconds."""
+
+    buckets: Mapping[float, float]
+
+    @classmethod
+    async def of(cls, url: str) -> Self:
+        """Ask a worker."""
+        metrics = (await ask_once(url, get(url, "/metrics"))).body
+        return cls({float(bound): float(count) for bound, count in _BUCKET.findall(metrics)})
+
+    def p99_since(self, before: "LoopLag") -> float:
+        """The bound in ms, of those of the figure's buckets, under which 99 in 100 looks were since then."""
+        since = {bound: count - before.buckets.get(bound, 0) for bound, count in sorted(self.buckets.items())}
+        looks = max(since.values(), default=0)
+        return next((bound * 1000 for bound, count in since.items() if count >= 0.99 * looks), 0.0)

@@ -1,0 +1,75 @@
+"""Very many who wait for one job: how long a change takes until all have been woken, each asking again at once."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import typer
+import uvloop
+from stand.counting import until_held
+from stand.crowd import Crowd, asking
+from stand.figures import Kept, Line, Quick, percentile, tell
+from stand.hosts import NCHAN, OURS, RAW, Host, hosts
+from stand.nchan import LACKING, lacking
+from stand.order import Record
+
+SETTLED = 1.0  # seconds in which all who asked again are held, or a server forgets whom it held
+
+
+class Woken(NamedTuple):
+    """Milliseconds until the last was answered, and what went wrong."""
+
+    last: float
+    wrong: int
+
+
+Round = Mapping[str, Woken]
+
+
+def main(waiters: int = 5000, changes: int = 3, rounds: int = 3, *, quick: Quick = False, json: Kept = None) -> None:
+    """Measure so many changes for so many waiters, in each of so many rounds."""
+    waiters, changes, rounds = (1000, 2, 2) if quick else (waiters, changes, rounds)
+    tell(_lines(uvloop.run(_measure(waiters, changes, rounds)), waiters), json)
+
+
+async def _measure(waiters: int, changes: int, rounds: int) -> list[Round]:
+    async with hosts(1, "wait") as servers:
+        return [
+            {name: await _woken(name, host, waiters, changes) for name, host in servers.items()} for _ in range(rounds)
+        ]
+
+
+async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
+    crowd, record, versions, last = Crowd(host.url, again=True), Record(), list[int](), list[float]()
+    crowd.open(asking(host.url, lambda _: host.wait(0), waiters), first=False)
+    for _ in range(changes):
+        if name == OURS:
+            await until_held(host.url, "wait", waiters)
+        await asyncio.sleep(SETTLED)
+        crowd.expect(waiters)
+        change = await host.change([0])
+        last.append(max(told.at for told in await crowd.until_told()) - change.at)
+        versions += change.versions
+        record.add(crowd.told)
+    crowd.close()
+    await asyncio.sleep(SETTLED)
+    return Woken(percentile(last, 50) * 1000, sum(record.wrong(waiters, lambda _: versions).values()))
+
+
+def _lines(rounds: list[Round], waiters: int) -> list[Line]:
+    what, ours = f"{waiters:,} waiters on one job: all woken, and asking again", [one[OURS].last for one in rounds]
+
+    def beside(name: str, must: float | None = None, want: float | None = None) -> Line:
+        others = [one[name].last for one in rounds]
+        return Line(what=what, ours=ours, unit="ms", anchor=name, beside=others, must=must, want=want)
+
+    wrong = [one[OURS].wrong for one in rounds]
+    return [
+        beside(RAW, 1.3, 1.0),
+        Line(what=what, ours=ours, unit="ms", anchor=LACKING) if lacking() else beside(NCHAN),
+        Line(what=f"{waiters:,} waiters: missing, doubled, out of order", ours=wrong, must=0, want=0),
+    ]
+
+
+if __name__ == "__main__":
+    typer.run(main)
