@@ -200,7 +200,7 @@ class StatusWatch:
         elif notice.tells_deletion:
             metrics.NOTICES.labels("taken").inc()
             # Until the primary has been asked: where it cannot be, better not to say than to show what may be gone.
-            topic.confirmed_at = NEVER
+            topic.confirmed_at, topic.deletion_told = NEVER, True
             self._rereads.next(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
