@@ -57,9 +57,9 @@ CACHE_READS = Counter(
 CACHE_LOOKUPS = Counter(
     "polling_cache_lookups",
     "What came of looking into the status cache: hit (answered with), old (seen in the primary too long ago to be), "
-    "foreign (not the caller's, so that the primary is asked), miss, failed (no answer in time), skipped (the circuit "
-    "is open). Of the misses: gone (a job deleted a moment ago, or lost in a failover), ageless (Redis's clock was set "
-    "back), unreadable.",
+    "older (than what is known), foreign (not the caller's, so that the primary is asked), miss, failed (no answer in "
+    "time), skipped (the circuit is open). Of the misses: gone (a job deleted a moment ago, or lost in a failover), "
+    "ageless (Redis's clock was set back), unreadable.",
     ("outcome",),
     registry=REGISTRY,
 )

@@ -1,7 +1,7 @@
 """What a process knows of a primary's replicas, looked at when a test says so."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polling_api.domain.job import Job
 from polling_api.replicas import REPLICA_CIRCUIT, Beats, Pulse, Replica, ReplicaReads
 from polling_api.resilience.breaker import Breaker
 from polling_api.store import beats
@@ -20,6 +21,10 @@ from polling_api.store.replica import ReplicaServer
 
 PATIENT = 10.0  # seconds: a machine that is busy with other tests is not a replica that is away
 MOST_LAG = 1.0  # seconds, as in production
+
+
+def nobody_told(_jobs: Collection[Job], _at: float) -> None:
+    """There is no status cache."""
 
 
 class Addressed(Protocol):
@@ -62,7 +67,7 @@ class Watching:
     @property
     def reads(self) -> ReplicaReads:
         """What asks them."""
-        return ReplicaReads(self.replicas, deadline=PATIENT)
+        return ReplicaReads(self.replicas, nobody_told, deadline=PATIENT)
 
     async def look(self) -> None:
         """Learn a new beat of the primary, and see how each replica is."""

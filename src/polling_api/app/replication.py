@@ -7,6 +7,7 @@ from functools import partial
 from polling_api.app.circuits import Circuits
 from polling_api.app.pools import worker_shares
 from polling_api.app.running import Part
+from polling_api.cache import StatusCache
 from polling_api.replicas import REPLICA_CIRCUIT, Beats, Pulse, Replica, ReplicaReads
 from polling_api.settings import Settings
 from polling_api.store import beats
@@ -42,13 +43,14 @@ class Replication:
             await replica.close()
 
 
-def replication(settings: Settings, circuits: Circuits, primary: Engine) -> Replication:
+def replication(settings: Settings, circuits: Circuits, primary: Engine, cache: StatusCache) -> Replication:
     """Make what asks the replicas; nothing is opened yet.
 
     Args:
         settings: with `replica_urls`.
         circuits: where their breakers are made.
         primary: on which beats are made.
+        cache: told what is read.
 
     Raises:
         ValueError: the connections do not go round (`TooFew`).
@@ -71,7 +73,7 @@ def replication(settings: Settings, circuits: Circuits, primary: Engine) -> Repl
     replicas = [made(number, url.get_secret_value()) for number, url in enumerate(settings.replica_urls, start=1)]
     return Replication(
         replicas,
-        ReplicaReads(replicas, deadline=settings.replica_timeout),
+        ReplicaReads(replicas, partial(cache.offer, whole=True), deadline=settings.replica_timeout),
         Pulse(partial(beats.beat, primary, spacing=SPACING * every), known, every=every),
     )
 

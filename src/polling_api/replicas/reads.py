@@ -1,10 +1,13 @@
 """Reads of jobs from whichever replica is fit for it: many at once, each id once at a time however many ask."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import isfinite
 
 from polling_api import metrics
 from polling_api.cache import Sighting
+from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
+from polling_api.replicas.beats import NEVER
 from polling_api.replicas.replica import Replica
 from polling_api.resilience.breaker import CircuitOpen
 from polling_api.resilience.coalesce import CoalescedReads
@@ -15,10 +18,14 @@ class ReplicaReads:
 
     Args:
         replicas: all of them; none at all is fine.
+        offer: told what was read, and the moment (monotonic seconds) up to which the replica had all of the primary.
         deadline: seconds that nobody waits longer, whichever is asked.
     """
 
-    def __init__(self, replicas: Sequence[Replica] = (), *, deadline: float = 0.25) -> None:
+    def __init__(
+        self, replicas: Sequence[Replica], offer: Callable[[Collection[Job], float], None], *, deadline: float
+    ) -> None:
+        self._offer = offer
         self._replicas = replicas
         self._asked = 0
         self._reads = CoalescedReads(self._read, metrics.REPLICA_READS, source="replica", answer_within=deadline)
@@ -43,7 +50,11 @@ class ReplicaReads:
         fit = [replica for replica in self._replicas if replica.in_rotation]
         if not fit:
             raise Unavailable("No replica is in rotation.", retry_after=1)
-        return await self._next(fit).read(ids)
+        found = await self._next(fit).read(ids)
+        at = min((sighting.at for sighting in found.values()), default=NEVER)
+        if isfinite(at):
+            self._offer([sighting.job for sighting in found.values()], at)
+        return found
 
     def _next(self, fit: Sequence[Replica]) -> Replica:
         """The one that has least to do, and by turns among those."""
