@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from polling_api.embedded import Server, start_postgres
 from running.cluster import Cluster
+from running.tcp_proxy import TcpProxy
 
 SEEN_WITHIN = 30.0  # seconds: streaming takes milliseconds, a busy machine some more
 _connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -96,6 +97,16 @@ async def cut_off(replica: Server) -> None:
 async def promote(replica: Server) -> None:
     """Make a replica a primary."""
     await ask(replica, "SELECT pg_promote()")
+
+
+def socket_of(server: Server) -> Path:
+    """Where a server listens, for a proxy."""
+    return Path(str(make_url(server.url).query["host"])) / ".s.PGSQL.5432"
+
+
+def address_by(proxy: TcpProxy) -> str:
+    """The address of the server that a proxy leads to."""
+    return f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
 
 
 def kill(server: Server) -> None:

@@ -30,6 +30,7 @@ FASTER: Final[Mapping[str, str]] = {
     "pool_overflow": "16",
     "master_keys": MASTER_KEY,
     "heartbeat_timeout": "4",  # a busy machine is not a Postgres that is away
+    "replica_timeout": "2",  # a busy machine is not a replica that is away
     "nonce_timeout": "2",  # a busy machine is not a Redis that is away
     # A test asks as often as it likes, whatever others ask from the same address; those of limits set their own.
     **dict.fromkeys(

@@ -82,7 +82,9 @@ class Replica:
         self._reading: set[asyncio.Task[Any]] = set()
         self._lag = 0.0
         self._told = self._standing = Standing.UNSEEN
-        metrics.REPLICA_IN_ROTATION.labels(name).set(0)
+        self._rows = metrics.REPLICA_ROWS.labels(name)
+        self._shown_lag = metrics.REPLICA_LAG.labels(name)
+        self._shown_in_rotation = metrics.REPLICA_IN_ROTATION.labels(name)
 
     @property
     def standing(self) -> Standing:
@@ -126,7 +128,7 @@ class Replica:
         if not found.held.replays:
             self._stand(Standing.PROMOTED)
             raise Unavailable("It is no replica.", retry_after=1)
-        metrics.REPLICA_ROWS.labels(self.name).inc(len(found.jobs))
+        self._rows.inc(len(found.jobs))
         at = self._beats.extent(found.held.beats).at
         return {job_id: Sighting(job, at) for job_id, job in found.jobs.items()}
 
@@ -148,7 +150,7 @@ class Replica:
         else:
             now, extent = self._clock(), self._beats.extent(held.beats)
             self._lag = extent.lag(now)
-            metrics.REPLICA_LAG.labels(self.name).set(self._lag)
+            self._shown_lag.set(self._lag)
             self._stand(judge(held, extent, self._standing, now=now, most_lag=self._most_lag))
         self._tell(reason)
 
@@ -161,7 +163,7 @@ class Replica:
 
     def _stand(self, standing: Standing) -> None:
         self._standing = standing
-        metrics.REPLICA_IN_ROTATION.labels(self.name).set(standing is Standing.IN_ROTATION)
+        self._shown_in_rotation.set(standing is Standing.IN_ROTATION)
 
     def _tell(self, reason: str) -> None:
         """Log a change, as looks see it: reads may find it away many times before it is looked at."""

@@ -69,7 +69,7 @@ class Cache(Copy, Protocol):
 class NoCache:
     """Knows nothing, and keeps nothing: every cold read is one of the primary."""
 
-    async def get(self, job_id: str) -> Sighting | None:
+    async def get(self, job_id: str) -> Sighting | Gone | None:
         """Nothing."""
         del job_id
 
