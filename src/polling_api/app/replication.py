@@ -24,7 +24,7 @@ class Replication:
     """All replicas; none, where none are set."""
 
     replicas: Sequence[Replica]
-    reads: ReplicaReads
+    reads: ReplicaReads | None
     pulse: Pulse
 
     @property
@@ -73,7 +73,9 @@ def replication(settings: Settings, circuits: Circuits, primary: Engine, cache: 
     replicas = [made(number, url.get_secret_value()) for number, url in enumerate(settings.replica_urls, start=1)]
     return Replication(
         replicas,
-        ReplicaReads(replicas, partial(cache.offer, whole=True), deadline=settings.replica_timeout),
+        ReplicaReads(replicas, partial(cache.offer, whole=True), deadline=settings.replica_timeout)
+        if replicas
+        else None,
         Pulse(partial(beats.beat, primary, spacing=SPACING * every), known, every=every),
     )
 

@@ -17,7 +17,7 @@ class ReplicaReads:
     """Asks the replicas that are in rotation, by turns. None is needed: what they do not tell, the primary does.
 
     Args:
-        replicas: all of them; none at all is fine.
+        replicas: all of them.
         offer: told what was read, and the moment (monotonic seconds) up to which the replica had all of the primary.
         deadline: seconds that nobody waits longer, whichever is asked.
     """
@@ -32,8 +32,6 @@ class ReplicaReads:
 
     async def get(self, job_id: str) -> Sighting | None:
         """What a replica knows of a job; None where that is nothing, or is not to be had in time. Never raises."""
-        if not self._replicas:
-            return None
         if not any(replica.in_rotation for replica in self._replicas):
             metrics.replica_lookups("skipped").inc()
             return None

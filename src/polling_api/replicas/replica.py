@@ -158,7 +158,8 @@ class Replica:
         """Give its connections back."""
         for reading in self._reading:
             reading.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        if self._reading:
+            await asyncio.wait(self._reading, timeout=self._deadline)
         await self._server.close()
 
     def _stand(self, standing: Standing) -> None:

@@ -12,7 +12,7 @@ class Standing(StrEnum):
     """How a replica is, as it is told."""
 
     IN_ROTATION = "in rotation"
-    UNSEEN = "not seen yet"
+    UNSEEN = "has proven nothing yet"
     AWAY = "does not answer"
     UNFIT = "refuses what it is asked"
     PROMOTED = "is no replica: it replays nobody's log"
@@ -35,7 +35,7 @@ def judge(held: Held, extent: Extent, was: Standing, *, now: float, most_lag: fl
     """
     if not held.replays:
         return Standing.PROMOTED
-    if extent.at == NEVER:
-        return Standing.FOREIGN
+    if extent.at == NEVER:  # so early that nothing is lacking for long, it may only have been asked too soon
+        return Standing.FOREIGN if extent.lag(now) > most_lag else Standing.UNSEEN
     bound = most_lag if was is Standing.IN_ROTATION else most_lag * PUT_BACK
     return Standing.LAGGING if extent.lag(now) > bound else Standing.IN_ROTATION

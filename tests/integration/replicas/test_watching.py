@@ -177,9 +177,10 @@ async def test_one_that_follows_nobody_any_more_is_out_though_it_is_ahead_of_the
         failed_over_at = clock.now = clock.now + 1
         async with (
             watching(behind, [ahead], clock=clock, known=watched.beats) as watched,
-            watching(behind, [ahead]) as new,
+            watching(behind, [ahead], clock=clock) as new,
         ):
             await watched.look()
+            await new.look()
             told = (await watched.replica.read([job.id]))[job.id]
             clock.now += MOST_LAG + 0.1
             await watched.look()

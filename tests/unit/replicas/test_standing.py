@@ -34,8 +34,10 @@ def test_one_that_replays_nothing_is_no_replica_though_it_has_every_beat() -> No
     assert judged(Extent(NOW, None), held=Held(replays=False, beats=())) is Standing.PROMOTED
 
 
-def test_one_that_has_no_beat_of_this_primary_is_not_believed() -> None:
-    assert judged(Extent(NEVER, NOW - 0.1)) is Standing.FOREIGN
+def test_one_that_has_no_beat_of_this_primary_is_not_believed_and_told_of_when_it_has_had_the_time() -> None:
+    assert judged(Extent(NEVER, NOW - 1.1)) is Standing.FOREIGN
+    assert judged(Extent(NEVER, NOW - 0.1)) is Standing.UNSEEN
+    assert judged(Extent(NEVER, None)) is Standing.UNSEEN
 
 
 def test_while_the_primary_makes_no_beats_nobody_lags() -> None:
