@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from polling_api.store.xids import PgSnapshot
+
 revision = "0009"
 down_revision = "0007"
 branch_labels = None
@@ -18,6 +20,12 @@ def upgrade() -> None:
             sa.DateTime(timezone=True),
             nullable=False,
             comment="when the last beat was made, by the clock of the primary it was made on",
+        ),
+        sa.Column(
+            "snapshot",
+            PgSnapshot(),
+            nullable=False,
+            comment="what was to be seen in the primary when it was made",
         ),
         sa.Column(
             "recent",

@@ -21,7 +21,7 @@ from polling_api.store.engine import statements
 from running.asking import asking
 from running.cluster import Cluster
 from running.jobs import SET
-from running.replication import Replicated, address_by, caught_up, paused, replicated, socket_of
+from running.replication import Replicated, address_by, paused, replicated, shown, socket_of
 from running.service import Service, running_service
 from running.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -82,7 +82,7 @@ async def stored(primary: AsyncEngine, servers: Replicated, client: httpx.AsyncC
     mover = Mover(primary)
     jobs = await mover.store(JOBS + 1)
     await mover.take()
-    await caught_up(servers.primary, servers.replica)
+    await shown(servers.primary, servers.replica)
     await until(client, "/health/ready", lambda answer: answer.json()["parts"]["replica 1"]["status"] == "ok")
     return mover, jobs
 

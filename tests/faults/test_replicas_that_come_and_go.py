@@ -17,7 +17,7 @@ from polling_api.domain.job import Job
 from running.asking import asking
 from running.cluster import Cluster
 from running.jobs import SET
-from running.replication import Replicated, address_by, caught_up, kill, promote, replicated, socket_of
+from running.replication import Replicated, address_by, kill, promote, replicated, shown, socket_of
 from running.service import Service, running_service
 from running.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -99,7 +99,7 @@ async def test_they_are_taken_as_they_come_and_given_up_as_they_go_and_no_reques
 ) -> None:
     jobs = await Mover(primary).store(300)
     for server in servers.replicas:
-        await caught_up(servers.primary, server)
+        await shown(servers.primary, server)
 
     without = await until_known_as(client, "ok", "does not answer")
     await to_second.listen()

@@ -80,7 +80,7 @@ def start_replica(cluster: Cluster, primary: Server, folder: Path, *, name: str)
 async def paused(replica: Server) -> AsyncGenerator[None]:
     """Have a replica replay nothing for the time of a block: it answers, with what it knows."""
     await ask(replica, "SELECT pg_wal_replay_pause()")
-    await _until(replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+    await until_true(replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
     try:
         yield
     finally:
@@ -89,9 +89,8 @@ async def paused(replica: Server) -> AsyncGenerator[None]:
 
 async def cut_off(replica: Server) -> None:
     """Have a replica receive nothing any more: what its primary writes from now on is lost where that is killed."""
-    await ask(replica, "ALTER SYSTEM SET primary_conninfo = ''")
-    await ask(replica, "SELECT pg_reload_conf()")
-    await _until(replica, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+    await _configure(replica, "primary_conninfo", "")
+    await until_true(replica, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
 
 
 async def promote(replica: Server) -> None:
@@ -120,14 +119,34 @@ def kill(server: Server) -> None:
 async def caught_up(primary: Server, replica: Server) -> None:
     """Return when a replica has replayed all that its primary had written by now."""
     written = await ask(primary, "SELECT pg_current_wal_insert_lsn()::text")
-    await _until(replica, f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn")
+    await until_true(replica, f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn")
+
+
+async def shown(primary: Server, replica: Server) -> None:
+    """Return when a service that makes beats may be told by a replica all that is to be seen in its primary now."""
+    now = await ask(primary, "SELECT clock_timestamp()::text")
+    await until_true(replica, f"SELECT max(at) > '{now}' FROM replica_beats")  # noqa: S608 - a moment of Postgres
+
+
+@asynccontextmanager
+async def unacknowledged(primary: Server) -> AsyncGenerator[None]:
+    """For the time of a block the primary waits for a replica that there is not, and shows no commit before its end."""
+    await _configure(primary, "synchronous_standby_names", "nobody")
+    waiting = asyncio.create_task(ask(primary, "SELECT 1"))
+    while not await ask(primary, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')"):
+        if waiting.done():
+            waiting = asyncio.create_task(ask(primary, "SELECT pg_logical_emit_message(true, 'tests', '')"))
+    try:
+        yield
+    finally:
+        await _configure(primary, "synchronous_standby_names", "")
+        await waiting
 
 
 async def require_synchronous(primary: Server, name: str) -> None:
     """Have the primary acknowledge nothing that the replica of that name does not have."""
-    await ask(primary, f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
-    await ask(primary, "SELECT pg_reload_conf()")
-    await _until(primary, "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+    await _configure(primary, "synchronous_standby_names", name)
+    await until_true(primary, "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
 
 
 async def ask(server: Server, statement: str) -> Any:
@@ -139,7 +158,13 @@ async def ask(server: Server, statement: str) -> Any:
         await connection.close()
 
 
-async def _until(server: Server, statement: str) -> None:
+async def until_true(server: Server, statement: str) -> None:
+    """Return when a statement answers with true."""
     async with asyncio.timeout(SEEN_WITHIN):
         while not await ask(server, statement):  # noqa: ASYNC110 - a server sets no event
             await asyncio.sleep(0.02)
+
+
+async def _configure(server: Server, setting: str, value: str) -> None:
+    await ask(server, f"ALTER SYSTEM SET {setting} = '{value}'")
+    await ask(server, "SELECT pg_reload_conf()")

@@ -2,6 +2,9 @@
 
 What holds a beat holds all of that: the beat's record comes after theirs in the log, and a log is replayed in order.
 Nobody can have one but by replaying the log of the primary that made it, whatever clock, position or timeline it has.
+
+A beat also says what was to be seen in the primary when it was made. A replica may show more: a commit that its primary
+has sent, and shows to nobody until a synchronous replica has confirmed it.
 """
 
 from typing import NamedTuple
@@ -21,7 +24,8 @@ _BEAT = text(
         FOR UPDATE SKIP LOCKED
     ), made AS (
         UPDATE replica_beats
-        SET at = clock_timestamp(), recent = (CAST(gen_random_uuid() AS text) || recent)[1:16]
+        SET at = clock_timestamp(), snapshot = pg_current_snapshot(),
+            recent = (CAST(gen_random_uuid() AS text) || recent)[1:16]
         FROM due WHERE replica_beats.id = due.id
         RETURNING at, recent
     ), present AS (
@@ -32,7 +36,9 @@ _BEAT = text(
     SELECT recent[1] AS beat, CAST(extract(epoch FROM clock_timestamp() - at) AS float8) AS age FROM present
     """
 )
-_FIRST = text("INSERT INTO replica_beats VALUES (1, to_timestamp(0), '{}') ON CONFLICT DO NOTHING")
+_FIRST = text(
+    "INSERT INTO replica_beats VALUES (1, to_timestamp(0), pg_current_snapshot(), '{}') ON CONFLICT DO NOTHING"
+)
 
 
 class Beat(NamedTuple):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from asyncpg import PostgresError
-from sqlalchemy import ARRAY, Text, any_, bindparam, case, func, literal, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, case, func, literal, null, select, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,17 +14,25 @@ from polling_api.errors import Unavailable
 from polling_api.store.engine import statements
 from polling_api.store.line import Line
 from polling_api.store.rows import JOB, job_from
-from polling_api.store.tables import jobs, replica_beats
+from polling_api.store.tables import jobs, replica_beats, transitions
 
-_RECENT = select(replica_beats.c.recent).scalar_subquery()
 _NO_BEATS = literal([], ARRAY(Text))
+_of_its_version = (transitions.c.job_id == jobs.c.id) & (transitions.c.version == jobs.c.version)
 
 # One statement, so one snapshot: the jobs are no older than the beats. These stand in one row alone, to save bytes.
-_READ = select(
-    case((func.row_number().over() == 1, func.coalesce(_RECENT, _NO_BEATS)), else_=_NO_BEATS).label("beats"),
-    func.pg_is_in_recovery().label("replays"),
-    *JOB,
-).where(jobs.c.id == any_(bindparam("ids", type_=ARRAY(Text()))))
+# Versions that were not to be seen in the primary at the last beat are left out: it may not show them yet.
+_READ = (
+    select(
+        case((func.row_number().over() == 1, replica_beats.c.recent), else_=_NO_BEATS).label("beats"),
+        func.pg_is_in_recovery().label("replays"),
+        *JOB,
+    )
+    .select_from(jobs.join(replica_beats, true()).outerjoin(transitions, _of_its_version))
+    .where(
+        jobs.c.id == any_(bindparam("ids", type_=ARRAY(Text()))),
+        transitions.c.xid.is_(null()) | func.pg_visible_in_snapshot(transitions.c.xid, replica_beats.c.snapshot),
+    )
+)
 
 _LOOK = "SELECT pg_is_in_recovery(), coalesce((SELECT recent FROM replica_beats), '{}')"
 
@@ -75,7 +83,7 @@ class ReplicaServer:
             return Held(*await self._line.use(_look))
 
     async def read(self, ids: Collection[str]) -> Found:
-        """Read the version that it has of many jobs, in one statement.
+        """Read the version that it has of many jobs, in one statement; not those that its primary may not show yet.
 
         Raises:
             Unavailable: it does not answer, or its replay was in the statement's way.

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from polling_api.domain.job import TERMINAL, Outcome, Status
 from polling_api.domain.result import StrayKind
-from polling_api.store.xids import Xid8
+from polling_api.store.xids import PgSnapshot, Xid8
 
 metadata = MetaData(
     naming_convention={
@@ -278,6 +278,7 @@ replica_beats = Table(
     Column(
         "at", _TIME, nullable=False, comment="when the last beat was made, by the clock of the primary it was made on"
     ),
+    Column("snapshot", PgSnapshot, nullable=False, comment="what was to be seen in the primary when it was made"),
     Column("recent", ARRAY(Text), nullable=False, comment="the last beats, each a random number; the newest first"),
     CheckConstraint("id = 1", name="one"),
     # No indexed column ever changes: with room on the page each beat is a heap-only tuple, and takes an older one's.

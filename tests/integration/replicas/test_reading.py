@@ -20,7 +20,7 @@ from polling_api.hub import Hub, LocalBus, LocalTransport
 from polling_api.representation import Snapshot
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, NoCache, Remark, StatusWatch
-from running.replication import Replicated, caught_up, paused
+from running.replication import Replicated, caught_up, paused, unacknowledged, until_true
 
 BOUNDS = Bounds(compare_every=600, compare_when_deaf=600)  # which answers with nothing older than 4 s
 
@@ -182,6 +182,25 @@ async def test_what_the_status_cache_knows_to_be_gone_is_asked_of_the_primary(
 
         assert version_of(await reading.watch(primary).get(job.id)) == 1
         assert await reading.watch(primary, Told(Gone(job.id))).get(job.id) is None
+
+
+async def test_what_the_primary_does_not_show_yet_is_told_by_no_replica(
+    reading: Reading, servers: Replicated, mover: Mover, primary: AsyncEngine
+) -> None:
+    """A replica shows a commit as soon as it has it; the primary waits for as many replicas as it is told to."""
+    job = await mover.stored()
+    await reading.catch_up()
+    async with unacknowledged(servers.primary):
+        committing = asyncio.create_task(mover.commit([job], Status.IN_PROGRESS))
+        await until_true(servers.replica, f"SELECT version = 2 FROM jobs WHERE id = '{job.id}'")  # noqa: S608 - an id
+
+        assert version_of(await reading.watch(primary).get(job.id)) == 1
+    await committing
+    await reading.catch_up()
+
+    with statements_of(primary) as statements:
+        assert version_of(await reading.watch(primary).get(job.id)) == 2
+    assert statements == []
 
 
 async def test_whoever_has_seen_more_than_a_replica_knows_makes_the_primary_be_asked_once(
