@@ -12,23 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.asked_of_postgres import count_statements
 from in_process.carriers import RedisCarrier
+from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.readers import FORM
 from in_process.replicating import pool
 from polling_api.domain.job import Job, Status
 from polling_api.representation import Snapshot
 from polling_api.store.engine import statements
-from running.asking import asking
 from running.cluster import Cluster
 from running.jobs import SET
-from running.replication import Replicated, address_by, paused, replicated, shown, socket_of
+from running.replication import Replicated, kill, paused, replicated, shown
 from running.service import Service, running_service
-from running.tcp_proxy import TcpProxy, tcp_proxy
 
-JOBS = 200
+JOBS = 100
 READS = 1_000
-AT_ONCE = 40
-FOUND_WITHIN = 40.0  # seconds, on a busy machine
+AT_ONCE = 20
+FOUND_WITHIN = 60.0  # seconds, on a busy machine
 # The replica is believed for as long as an answer may be old, however much it lacks: what keeps the order is all else.
 BELIEVED = {"replica_lag": "600", "compare_every": "10", "warm_jobs": "0", "overload_lag": "10"}
 READS_OF_JOBS = text(
@@ -53,26 +52,20 @@ async def primary(servers: Replicated) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture(scope="module")
-async def to_primary(servers: Replicated) -> AsyncIterator[TcpProxy]:
-    async with tcp_proxy(path=socket_of(servers.primary)) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
 async def service(
-    servers: Replicated, to_primary: TcpProxy, redis: RedisCarrier, tmp_path_factory: pytest.TempPathFactory
+    servers: Replicated, redis: RedisCarrier, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
     settings = {"replica_urls": servers.replica.url, **BELIEVED}
     folder = tmp_path_factory.mktemp("lagging")
     async with running_service(
-        address_by(to_primary), redis.server.url, folder=folder, monitor=False, settings=settings
+        servers.primary.url, redis.server.url, folder=folder, monitor=False, settings=settings
     ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(service.url, patience=30) as asked:
+    async with httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False) as asked:
         yield asked
 
 
@@ -95,8 +88,8 @@ async def until(client: httpx.AsyncClient, path: str, holds: Callable[[httpx.Res
     return answer
 
 
-async def asked(client: httpx.AsyncClient, seen: Sequence[Job]) -> Answers:
-    """Ask READS times for jobs by turns, each time with the entity tag of what was seen."""
+async def asked(client: httpx.AsyncClient, seen: Sequence[Job], *, times: int = READS) -> Answers:
+    """Ask so many times for jobs by turns, each time with the entity tag of what was seen."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def ask(job: Job) -> tuple[int, httpx.Response]:
@@ -104,7 +97,7 @@ async def asked(client: httpx.AsyncClient, seen: Sequence[Job]) -> Answers:
         async with room:
             return job.version, await client.get(f"{SET}/{job.id}", headers={"If-None-Match": tag})
 
-    return await asyncio.gather(*(ask(seen[number % len(seen)]) for number in range(READS)))
+    return await asyncio.gather(*(ask(seen[number % len(seen)]) for number in range(times)))
 
 
 def older(answers: Answers) -> list[str]:
@@ -141,7 +134,7 @@ async def test_a_thousand_polls_of_what_is_not_in_memory_ask_the_replica_and_not
     on_primary, on_replica = (count - earlier for count, earlier in zip(after, before, strict=True))
     assert kinds(answers) == {"304": READS}
     assert on_primary == 0
-    assert 1 <= on_replica <= JOBS
+    assert 1 <= on_replica < READS / 2
 
 
 async def test_a_thousand_reads_with_a_newer_validator_get_nothing_older(
@@ -160,7 +153,7 @@ async def test_a_thousand_reads_with_a_newer_validator_get_nothing_older(
 
 
 async def test_with_the_primary_down_the_same_get_a_304_a_503_or_a_marked_snapshot(
-    client: httpx.AsyncClient, servers: Replicated, to_primary: TcpProxy, stored: tuple[Mover, list[Job]]
+    client: httpx.AsyncClient, servers: Replicated, stored: tuple[Mover, list[Job]]
 ) -> None:
     mover, jobs = stored
     known, unknown = jobs[: JOBS // 2], jobs[JOBS // 2 :]
@@ -168,17 +161,18 @@ async def test_with_the_primary_down_the_same_get_a_304_a_503_or_a_marked_snapsh
         await client.get(f"{SET}/{job.id}")
     async with paused(servers.replica):
         newer = await mover.commit(unknown, Status.IN_PROGRESS)
-        to_primary.refuse()
+        kill(servers.primary)
         try:
             await until(client, f"{SET}/{known[0].id}", lambda answer: "x-served-from" in answer.headers)
-            with_newer, with_known = await asked(client, newer), await asked(client, known)
+            with_newer, with_known = await asked(client, newer), await asked(client, known, times=JOBS)
             first = await client.get(f"{SET}/{unknown[0].id}")
         finally:
-            await to_primary.listen()
+            await eventually(lambda: not servers.primary.alive)
+            servers.primary.restart()
     await until(client, "/health/ready", lambda answer: answer.json()["parts"]["postgres"]["status"] == "ok")
 
     assert older([*with_newer, *with_known]) == []
     assert kinds(with_newer) == {"503 unavailable": READS}
-    assert kinds(with_known) == {"304 marked": READS}
+    assert kinds(with_known) == {"304 marked": JOBS}
     assert (first.status_code, first.headers["x-served-from"], first.json()["version"]) == (200, "snapshot", 1)
     assert int(first.headers["age"]) >= 10

@@ -21,7 +21,7 @@ from running.replication import Replicated, address_by, kill, promote, replicate
 from running.service import Service, running_service
 from running.tcp_proxy import TcpProxy, tcp_proxy
 
-FOUND_WITHIN = 40.0  # seconds, on a busy machine
+FOUND_WITHIN = 60.0  # seconds, on a busy machine
 AT_ONCE = 20
 
 
@@ -50,7 +50,7 @@ async def service(
     servers: Replicated, to_second: TcpProxy, redis: RedisCarrier, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
     replicas = f"{servers.replica.url}, {address_by(to_second)}"
-    settings = {"replica_urls": replicas, "warm_jobs": "0", "heartbeat_timeout": "1"}
+    settings = {"replica_urls": replicas, "warm_jobs": "0"}
     folder = tmp_path_factory.mktemp("coming")
     async with running_service(
         servers.primary.url, redis.server.url, folder=folder, monitor=False, settings=settings
