@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polling_api.store.engine import statements
 
 # Whoever knows any beat of the last seconds finds it among the 16. The clock is compared with itself alone; while it is
-# behind what it was, a beat is due all the same.
+# behind what it was, a beat is due all the same. It waits for no replica: it promises nothing, and with a synchronous
+# one away it would keep keys and readiness from their connections.
 _BEAT = text(
     """
     WITH due AS (
-        SELECT id FROM replica_beats
+        SELECT id, set_config('synchronous_commit', 'local', true) FROM replica_beats
         WHERE extract(epoch FROM clock_timestamp() - at) NOT BETWEEN 0 AND CAST(:spacing AS float8)
         FOR UPDATE SKIP LOCKED
     ), made AS (
@@ -37,7 +38,10 @@ _BEAT = text(
     """
 )
 _FIRST = text(
-    "INSERT INTO replica_beats VALUES (1, to_timestamp(0), pg_current_snapshot(), '{}') ON CONFLICT DO NOTHING"
+    """
+    INSERT INTO replica_beats SELECT 1, to_timestamp(0), pg_current_snapshot(), '{}'
+    FROM set_config('synchronous_commit', 'local', true) ON CONFLICT DO NOTHING
+    """
 )
 
 

@@ -11,6 +11,7 @@ from in_process.moving import Mover
 from in_process.replicating import pool
 from polling_api.store import jobs
 from polling_api.store.availability import Away
+from polling_api.store.beats import beat
 from polling_api.store.engine import statements
 from running.replication import Replicated, unacknowledged
 
@@ -34,6 +35,13 @@ async def test_nor_is_what_a_single_statement_writes(servers: Replicated) -> Non
             with pytest.raises(Away):
                 await _written(engine, write)
         await _written(engine, write)
+
+
+async def test_a_beat_waits_for_no_replica(servers: Replicated) -> None:
+    async with pool(servers.primary.url, patience=GIVEN_UP) as engine, unacknowledged(servers.primary):
+        beats = [await beat(engine, spacing=0) for _ in range(3)]
+
+    assert len({one and one.name for one in beats}) == 3
 
 
 async def _written(engine: AsyncEngine, write: TextClause) -> None:
