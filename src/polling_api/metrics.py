@@ -187,6 +187,12 @@ SETBACKS = Counter(
     ("lost",),
     registry=REGISTRY,
 )
+RESTARTS = Counter(
+    "polling_part_restarts",
+    "Parts of a process that run beside the requests and ended, by a mistake of ours, and were started again.",
+    ("part",),
+    registry=REGISTRY,
+)
 SWEEPS = Histogram("polling_sweep_seconds", "One sweep of the monitor over claimed jobs.", registry=REGISTRY)
 SWEPT = Counter("polling_swept_jobs", "Jobs a monitor looked at, by what came of it.", ("outcome",), registry=REGISTRY)
 CIRCUITS = Gauge(

@@ -5,12 +5,14 @@ import time
 
 from faulting.faults import Fault
 from faulting.lag import lags, worst_p99
+from faulting.pauses import WAIT
 from faulting.stand import Stand
 from faulting.verdict import Outcome, Seen, judge
 from faulting.watchers import Watchers
 from running.jobs import QUIET, SET, batch
 
-JOBS = 6  # each with a poller, a waiter and a stream
+JOBS = 6  # each with a poller, a waiter, a stream and a reader of pages
+ITEMS = 3  # of each job: more than a page of results has
 WELL_WITHIN = 90.0  # seconds
 
 
@@ -36,6 +38,10 @@ async def _carried_out(fault: Fault, stand: Stand, seconds: float, crowd: int, w
         watchers.poll(job_id)
         watchers.wait(job_id)
         watchers.stream(job_id)
+        watchers.page(job_id, ITEMS)
+    watchers.get_many(ids, wait=0)
+    watchers.get_many(ids, wait=WAIT)
+    watchers.stream_many(ids)
     quiet = await _submit(stand, QUIET) if fault.crowd else None
     if quiet is not None:
         watchers.crowd(quiet, crowd)
@@ -63,7 +69,7 @@ def _script(share: float, seconds: float) -> str:
 
 
 async def _submit(stand: Stand, script: str) -> str:
-    answer = await stand.client.post(f"{stand.service.url}{SET}", json=batch(script=script))
+    answer = await stand.client.post(f"{stand.service.url}{SET}", json=batch(ITEMS, script=script))
     assert answer.status_code == 202, answer.text
     return answer.json()["id"]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 TERMINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})
 SLOW = 10.0  # seconds: an answer that never came counts as one that took so long
@@ -60,16 +61,35 @@ class Transport(StrEnum):
     POLL = "poll"
     WAIT = "wait"
     STREAM = "stream"
+    MANY_POLLED = "many polled"
+    MANY_WAITED = "many waited"
+    MANY_STREAMED = "many streamed"
+    PAGES = "pages"
+
+    @property
+    def live(self) -> bool:
+        """Whether it is told of a change by itself, as long as it lasts."""
+        return self in {Transport.STREAM, Transport.MANY_STREAMED}
+
+    @property
+    def whole(self) -> bool:
+        """Whether it shows every status from its first on, and no version twice."""
+        return self.live or self is Transport.PAGES
 
 
 @dataclass(slots=True)
 class Watched:
-    """All that one watcher of one job saw, in order; `answers` are a poller's."""
+    """All that one watcher of one job saw, in order.
+
+    `answers` are a poller's. `results` are the indexes of those that were read, of `items` that there have to be.
+    """
 
     job_id: str
     transport: Transport
     sights: list[Sight] = field(default_factory=list[Sight])
     answers: list[Answer] = field(default_factory=list[Answer])
+    results: list[int] = field(default_factory=list[int])
+    items: int = 0
 
     @property
     def last(self) -> int:
@@ -77,9 +97,14 @@ class Watched:
         return self.sights[-1].version if self.sights else 0
 
     @property
-    def ended(self) -> bool:
-        """Whether it saw the end."""
+    def told_the_end(self) -> bool:
+        """Whether it was told that the job has ended."""
         return bool(self.sights) and self.sights[-1].status in TERMINAL
+
+    @property
+    def ended(self) -> bool:
+        """Whether it saw the end, and all that there is to be read then."""
+        return self.told_the_end and len(self.results) >= self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +122,8 @@ class Outcome:
     """A line of the table: counts that have to be 0, and figures that tell how it was.
 
     Attributes:
-        went_back: versions that were older than one seen before, or came twice on a stream.
-        missed: statuses that a stream did not show, from its first on.
+        went_back: versions that were older than one seen before, or came twice on a stream or in pages.
+        missed: statuses that a stream did not show, from its first on, or a history; and results that no page had.
         undelivered: watchers that did not see their job's end.
         doubled: batches at the provider beyond one for a job.
         lost: jobs that were accepted with `202` and are not stored.
@@ -136,10 +161,11 @@ def judge(seen: Seen, truth: Truth, *, lag: float, recovered: float) -> Outcome:
     during = [
         answer for watched in seen.watched for answer in watched.answers if seen.began <= answer.asked <= seen.over
     ]
-    streams = [watched for watched in seen.watched if watched.transport is Transport.STREAM]
+    streams = [watched for watched in seen.watched if watched.transport.live]
+    whole = [watched for watched in seen.watched if watched.transport.whole]
     return Outcome(
         went_back=sum(_went_back(watched) for watched in seen.watched),
-        missed=sum(_missed(watched, truth.versions[watched.job_id]) for watched in streams),
+        missed=sum(_missed(watched, truth.versions[watched.job_id]) for watched in whole),
         undelivered=sum(not watched.ended for watched in seen.watched),
         doubled=sum(count - 1 for count in truth.batches.values()),
         lost=sum(job_id not in truth.versions for job_id in seen.accepted),
@@ -160,9 +186,10 @@ def percentile(figures: Iterable[float], share: float) -> float:
 
 
 def _went_back(watched: Watched) -> int:
-    twice = watched.transport is Transport.STREAM
-    pairs = zip(watched.sights, watched.sights[1:], strict=False)
-    return sum(later.version < before.version or (twice and later.version == before.version) for before, later in pairs)
+    twice = watched.transport.whole
+    pairs = pairwise(sight.version for sight in watched.sights)
+    versions = sum(later < before or (twice and later == before) for before, later in pairs)
+    return versions + sum(later <= before for before, later in pairwise(watched.results))
 
 
 def _missed(watched: Watched, versions: Sequence[Version]) -> int:
@@ -170,7 +197,10 @@ def _missed(watched: Watched, versions: Sequence[Version]) -> int:
     if not watched.sights:
         return 0  # it is counted as undelivered
     shown = {sight.status for sight in watched.sights}
-    return len({version.status for version in versions if version.version >= watched.sights[0].version} - shown)
+    unread = {*range(watched.items)} - {*watched.results}
+    return len(unread) + len(
+        {version.status for version in versions if version.version >= watched.sights[0].version} - shown
+    )
 
 
 def _staleness(watched: Watched, versions: Sequence[Version]) -> float:

@@ -1,25 +1,25 @@
 """Those who watch jobs while something fails, and never give up: they poll, wait and stream, now here and now there."""
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import cycle, islice
 from random import random
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 
+from faulting.balancer import Balancer
+from faulting.many import get_many, stream_many
+from faulting.pages import read_pages
+from faulting.pauses import RETURN_WITHIN, WAIT
+from faulting.streams import RefusedError, events
 from faulting.verdict import SLOW, Answer, Sight, Transport, Watched
-from running.events import Event, EventParser
 from running.jobs import SET, batch
 
 POLL_EVERY = 0.2  # seconds
 SUBMIT_EVERY = 0.5  # seconds
-RETURN_WITHIN = 0.5  # seconds, spread: sooner than any browser, so that a fault is met more often
-WAIT = 5  # seconds
 OPENING = 50  # streams at once: more would only wait in the worker's backlog
 GIVE_UP = 90.0  # seconds after which a job's end will not come any more
 
@@ -37,6 +37,7 @@ class Watchers:
         self.accepted: list[str] = []
         self._client = client
         self._urls = urls
+        self._balancer = Balancer(client, urls)
         self._tasks: list[asyncio.Task[None]] = []
         self._submitting: asyncio.Task[None] | None = None
         self._opening = asyncio.Semaphore(OPENING)
@@ -53,6 +54,22 @@ class Watchers:
         """Watch a job by a stream."""
         self._watch(job_id, Transport.STREAM, self._stream)
 
+    def get_many(self, ids: Sequence[str], *, wait: int) -> None:
+        """Watch jobs by one conditional call for all of them, again and again, held for so many seconds."""
+        watched, urls = self._watched_together(ids, Transport.MANY_WAITED if wait else Transport.MANY_POLLED)
+        self._tasks.append(asyncio.ensure_future(get_many(self._balancer, watched, urls, wait=wait)))
+
+    def stream_many(self, ids: Sequence[str]) -> None:
+        """Watch jobs by one stream of all of them."""
+        watched, urls = self._watched_together(ids, Transport.MANY_STREAMED)
+        self._tasks.append(asyncio.ensure_future(stream_many(watched, urls, self._opening)))
+
+    def page(self, job_id: str, items: int) -> None:
+        """Watch a job by the pages of its history, and then of its results, of which there have to be `items`."""
+        watched = Watched(job_id, Transport.PAGES, items=items)
+        self._tasks.append(asyncio.ensure_future(read_pages(self._balancer, watched, self._workers(len(self.watched)))))
+        self.watched.append(watched)
+
     def crowd(self, job_id: str, count: int) -> None:
         """Watch a job by so many streams, all of the first worker."""
         for _ in range(count):
@@ -65,7 +82,7 @@ class Watchers:
     async def streaming(self) -> None:
         """Wait until every stream has had its first event."""
         async with asyncio.timeout(GIVE_UP):
-            while not all(watched.sights for watched in self.watched if watched.transport is Transport.STREAM):  # noqa: ASYNC110
+            while not all(watched.sights for watched in self.watched if watched.transport.live):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def finish(self) -> None:
@@ -95,10 +112,18 @@ class Watchers:
         first: int | None = None,
     ) -> None:
         watched = Watched(job_id, transport)
-        begin = len(self.watched) if first is None else first  # each with another worker, unless one is named
-        urls = list(islice(cycle(self._urls), begin, begin + len(self._urls)))
+        urls = self._workers(len(self.watched) if first is None else first)  # each another, unless one is named
         self.watched.append(watched)
         self._tasks.append(asyncio.ensure_future(how(watched, urls)))
+
+    def _watched_together(self, ids: Sequence[str], transport: Transport) -> tuple[list[Watched], list[str]]:
+        watched, urls = [Watched(job_id, transport) for job_id in ids], self._workers(len(self.watched))
+        self.watched += watched
+        return watched, urls
+
+    def _workers(self, first: int) -> list[str]:
+        """All workers, beginning with one of them."""
+        return list(islice(cycle(self._urls), first, first + len(self._urls)))
 
     async def _poll(self, watched: Watched, urls: list[str]) -> None:
         seen: dict[str, str] = {}
@@ -119,7 +144,7 @@ class Watchers:
     async def _ask(self, watched: Watched, url: str, seen: dict[str, str], query: dict[str, str]) -> bool:
         """One poll or wait; answers whether it showed a state. `seen` holds the validator."""
         asked, began = time.time(), time.monotonic()
-        answer = await self._first_answer(url, f"{SET}/{watched.job_id}", seen, query)
+        answer = await self._balancer.ask(url, "GET", f"{SET}/{watched.job_id}", headers=seen, params=query)
         took = time.monotonic() - began
         version = 0
         if answer is not None and answer.status_code in {200, 304}:
@@ -129,19 +154,6 @@ class Watchers:
             marked = answer is not None and "age" in answer.headers
             watched.answers.append(Answer(asked, took, version, marked))
         return version > 0
-
-    async def _first_answer(
-        self, first: str, path: str, headers: dict[str, str], query: dict[str, str]
-    ) -> httpx.Response | None:
-        """Ask a worker, or the next where nobody listens, as a balancer does; None where an answer was cut or late."""
-        at = self._urls.index(first)
-        for url in [*self._urls[at:], *self._urls[:at]]:
-            with suppress(httpx.ConnectError):
-                try:
-                    return await self._client.get(f"{url}{path}", params=query, headers=headers, timeout=SLOW)
-                except (httpx.TimeoutException, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                    return None
-        return None
 
     @staticmethod
     def _note(watched: Watched, answer: httpx.Response) -> int:
@@ -155,11 +167,12 @@ class Watchers:
         for url in cycle(urls):
             pause = RETURN_WITHIN
             try:
-                async with _events(url, f"{SET}/{watched.job_id}/events", watched.last, self._opening) as events:
-                    async for event in events:
+                last_id = str(watched.last or "")
+                async with events(url, f"{SET}/{watched.job_id}/events", last_id, self._opening) as told:
+                    async for event in told:
                         if event.event == "job":
                             watched.sights.append(Sight(time.time(), event.version, event.job["status"]))
-            except _RefusedError as refused:
+            except RefusedError as refused:
                 pause = max(pause, 2 * refused.retry_after)
             except (OSError, EOFError, TimeoutError):
                 pass
@@ -184,48 +197,3 @@ class Watchers:
                     return
                 assert answer.status_code in {409, 503}, answer.text
             await asyncio.sleep(SUBMIT_EVERY)
-
-
-class _RefusedError(Exception):
-    """The worker gave no stream, and said when to ask again."""
-
-    def __init__(self, retry_after: float) -> None:
-        self.retry_after = retry_after
-
-
-@asynccontextmanager
-async def _events(url: str, path: str, last: int, opening: asyncio.Semaphore) -> AsyncGenerator[AsyncIterator[Event]]:
-    """A stream over a socket of its own, resumed after the version `last`: thousands are cheap so."""
-    async with opening, asyncio.timeout(SLOW):
-        reader, writer = await _opened(url, path, last)
-    try:
-        yield _parsed(reader)
-    finally:
-        writer.close()
-
-
-async def _opened(url: str, path: str, last: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    address = urlsplit(url)
-    resumed = f"Last-Event-ID: {last}\r\n" if last else ""
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n{resumed}\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-    except BaseException:
-        writer.close()
-        raise
-    if not head.startswith(b"HTTP/1.1 200 "):
-        writer.close()
-        told = re.search(rb"retry-after: (\d+)", head)
-        raise _RefusedError(float(told[1]) if told else 0)
-    return reader, writer
-
-
-async def _parsed(reader: asyncio.StreamReader) -> AsyncIterator[Event]:
-    """Events out of chunks (RFC 9112, section 7.1)."""
-    parser = EventParser()
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        chunk = await reader.readexactly(size + 2)
-        for item in parser.feed(chunk[:-2]):
-            if isinstance(item, Event):
-                yield item

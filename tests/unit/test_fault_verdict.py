@@ -35,15 +35,38 @@ def test_a_version_that_goes_back_is_counted(transport: Transport) -> None:
     assert judged(watched(transport, [1, 3, 2, 4])).went_back == 1
 
 
-def test_a_version_that_comes_twice_is_counted_on_a_stream_alone() -> None:
-    assert judged(watched(Transport.STREAM, [1, 2, 2, 3, 4])).broken == {"went_back": 1}
-    assert judged(watched(Transport.WAIT, [1, 2, 2, 3, 4])).broken == {}
+WHOLE = (Transport.STREAM, Transport.MANY_STREAMED, Transport.PAGES)
+OTHERS = tuple(transport for transport in Transport if transport not in WHOLE)
 
 
-def test_a_status_that_a_stream_does_not_show_is_counted_and_one_before_its_first_is_not() -> None:
-    assert judged(watched(Transport.STREAM, [1, 2, 4])).broken == {"missed": 1}
-    assert judged(watched(Transport.STREAM, [2, 3, 4])).broken == {}
-    assert judged(watched(Transport.WAIT, [1, 4])).broken == {}
+@pytest.mark.parametrize("transport", WHOLE)
+def test_where_all_is_shown_a_version_that_comes_twice_is_counted_and_so_is_a_status_that_does_not(
+    transport: Transport,
+) -> None:
+    assert judged(watched(transport, [1, 2, 2, 3, 4])).broken == {"went_back": 1}
+    assert judged(watched(transport, [1, 2, 4])).broken == {"missed": 1}
+    assert judged(watched(transport, [2, 3, 4])).broken == {}  # one before its first is not missed
+
+
+@pytest.mark.parametrize("transport", OTHERS)
+def test_elsewhere_they_are_not(transport: Transport) -> None:
+    assert judged(watched(transport, [1, 2, 2, 4])).broken == {}
+
+
+@pytest.mark.parametrize(
+    ("results", "broken"),
+    [
+        ([0, 1, 2], {}),
+        ([0, 1], {"missed": 1, "undelivered": 1}),
+        ([0, 1, 1, 2], {"went_back": 1}),
+        ([0, 2, 1], {"went_back": 1}),
+    ],
+)
+def test_results_are_read_each_once_and_in_order(results: list[int], broken: dict[str, int]) -> None:
+    reader = watched(Transport.PAGES, [1, 2, 3, 4])
+    reader.results, reader.items = results, 3
+
+    assert judged(reader).broken == broken
 
 
 @pytest.mark.parametrize("transport", Transport)

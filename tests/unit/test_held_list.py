@@ -99,3 +99,14 @@ async def test_nothing_is_written_after_its_end(call: Call) -> None:
 
     await later.told()
     assert call.socket.writes == 0
+
+
+async def test_a_version_that_is_lost_is_answered_with_at_once(call: Call) -> None:
+    """What the caller has seen of it is not so; before the wait begins that is looked at anyway."""
+    call.held.set_back(Topic("one", now=0.0))
+    call.held.begin(30)
+    assert not call.socket.ended.is_set()
+
+    call.held.set_back(Topic("one", now=0.0))
+
+    assert await call.told() == ["waited 0"]

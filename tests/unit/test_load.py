@@ -17,12 +17,13 @@ class Request:
         self.load = load
         self.status = 0
         self.reached = 0
+        self.body = b""
         self.pending_within = 0
         self._goes_away = goes_away
         self._edge = Edge(self._app, AllowedHosts(("*",)), AllowedOrigins(()), load=load)
 
-    async def ask(self, path: str) -> int:
-        scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+    async def ask(self, path: str, query: bytes = b"") -> int:
+        scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": query}
         await self._edge(scope, _nothing_comes, self._send)
         return self.status
 
@@ -36,6 +37,7 @@ class Request:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+        self.body += message.get("body", b"")
 
 
 async def _nothing_comes() -> Message:
@@ -59,6 +61,15 @@ async def test_while_all_is_late_calls_are_refused_before_anything_is_done_for_t
 
     assert await request.ask("/api/v1/jobs/x") == 503
     assert request.reached == 0
+
+
+async def test_an_event_source_that_asks_for_it_is_refused_in_a_stream() -> None:
+    """Or it would never come again."""
+    request = Request(load_with(1.1, 1.2, 3.0))
+
+    assert await request.ask("/api/v1/jobs/x/events", b"refusals=stream") == 200
+    assert request.reached == 0
+    assert b'"code":"overloaded"' in request.body
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])

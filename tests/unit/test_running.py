@@ -4,11 +4,15 @@ import asyncio
 
 import pytest
 
+from in_process.clocks import Clock
+from polling_api import metrics
 from polling_api.app import running
+from polling_api.app.restarts import Restarts
 
 
 async def test_a_part_that_something_within_it_cancelled_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "RESTART_AFTER", 0.0)
+    restarts = Restarts()
     began, again = 0, asyncio.Event()
 
     async def part() -> None:
@@ -21,10 +25,27 @@ async def test_a_part_that_something_within_it_cancelled_is_started_again(monkey
         again.set()
         await asyncio.Event().wait()
 
-    tasks = running.start([part])
+    tasks = running.start([part], restarts)
     async with asyncio.timeout(5):
         await again.wait()
     await running.end(tasks)
 
     assert began == 2
+    [warning] = restarts.warnings()
+    assert "part" in warning
     assert [task.cancelled() for task in tasks] == [True]
+
+
+def test_what_was_started_again_is_told_for_a_while_and_counted_for_ever() -> None:
+    clock = Clock()
+    restarts, before = Restarts(clock, told_for=60), metrics.RESTARTS.labels("Hub.run")._value.get()  # type: ignore[attr-defined]
+
+    assert restarts.warnings() == []
+    restarts.note("Hub.run")
+    restarts.note("Hub.run")
+    clock.now += 59
+    assert restarts.warnings() == ["Hub.run failed 59 s ago, and was started again (see the log)"]
+    clock.now += 1
+
+    assert restarts.warnings() == []
+    assert metrics.RESTARTS.labels("Hub.run")._value.get() == before + 2  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from polling_api.app.circuits import Circuits
 from polling_api.app.limiting import Limiting, limiting
 from polling_api.app.pools import Pools, worker_pools
 from polling_api.app.replication import Replication, replication
+from polling_api.app.restarts import Restarts
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.cache import StatusCache
@@ -64,6 +65,7 @@ class Core:
     refusals: Refusals
     limiting: Limiting
     lag: LoopLag
+    restarts: Restarts
 
     @property
     def running(self) -> list[Part]:
@@ -161,6 +163,7 @@ def assemble(settings: Settings) -> Core:
         refusals=Refusals(record, now=lambda: datetime.now(UTC)),
         limiting=limits,
         lag=LoopLag(),
+        restarts=Restarts(),
     )
 
 
@@ -169,6 +172,7 @@ def _bounds_of(settings: Settings) -> Bounds:
         compare_every=settings.compare_every,
         oldest_answer=settings.compare_every + 1,
         oldest_kept=settings.snapshot_kept,
+        oldest_end=settings.ended_snapshot_kept,
         idle=settings.snapshot_idle,
         snapshots=settings.max_snapshots,
     )

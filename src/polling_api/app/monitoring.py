@@ -8,6 +8,7 @@ from polling_api import tallies
 from polling_api.app import connections, running
 from polling_api.app.circuits import Circuits, provider_circuit
 from polling_api.app.pools import monitor_pools
+from polling_api.app.restarts import Restarts
 from polling_api.app.waiting import until_there
 from polling_api.hub import Hub
 from polling_api.monitor import BatchMonitor
@@ -64,8 +65,9 @@ async def run_monitor(settings: Settings) -> None:
         every=settings.retention_every,
     )
     vigil = pools.vigil(gone=_nothing, back=alarm.ringing.set)
-    telling = running.start([hub.run, cache.run, vigil.run, tallies.write_often])
-    working = running.start([monitor.run, retention.run])
+    restarts = Restarts()
+    telling = running.start([hub.run, cache.run, vigil.run, tallies.write_often], restarts)
+    working = running.start([monitor.run, retention.run], restarts)
     try:
         await asyncio.Event().wait()
     finally:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import structlog
 
+from polling_api.app.restarts import Restarts
 from polling_api.hub import Hub
 
 FLUSH_WITHIN = 1.0  # seconds at the end for notices that are still queued
@@ -16,9 +17,9 @@ Part = Callable[[], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
-def start(parts: Iterable[Part]) -> list[asyncio.Task[None]]:
-    """Run each part in a task of its own, until it is ended."""
-    return [asyncio.create_task(_keep_running(part)) for part in parts]
+def start(parts: Iterable[Part], restarts: Restarts) -> list[asyncio.Task[None]]:
+    """Run each part in a task of its own, until it is ended; `restarts` is told of those that fail."""
+    return [asyncio.create_task(_keep_running(part, restarts)) for part in parts]
 
 
 async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -34,7 +35,7 @@ async def flush(hub: Hub) -> None:
         await asyncio.wait_for(hub.flushed(), FLUSH_WITHIN)
 
 
-async def _keep_running(part: Part) -> None:
+async def _keep_running(part: Part, restarts: Restarts) -> None:
     """A part that fails unexpectedly is a mistake of ours, and must not end all the others."""
     while True:
         try:
@@ -45,7 +46,12 @@ async def _keep_running(part: Part) -> None:
             _log.exception("a part was cancelled by something within it and is started again", part=repr(part))
         except Exception:  # noqa: BLE001 - logged, and the part begins anew
             _log.exception("a part failed and is started again", part=repr(part))
+        restarts.note(_name_of(part))
         await asyncio.sleep(RESTART_AFTER)
+
+
+def _name_of(part: Part) -> str:
+    return getattr(part, "__qualname__", type(part).__name__)
 
 
 def _is_told_to_end() -> bool:

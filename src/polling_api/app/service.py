@@ -104,7 +104,7 @@ def _operations(core: Core) -> Operations:
             "limits": core.limiting.together,
             **core.replication.checks,
         },
-        warnings=core.limiting.warnings,
+        warnings=lambda: [*core.limiting.warnings(), *core.restarts.warnings()],
         circuits=core.circuits.states,
     )
 
@@ -121,7 +121,7 @@ async def _listening(hub: Hub) -> None:
 def _lifespan(core: Core) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        tasks = running.start(core.running)
+        tasks = running.start(core.running, core.restarts)
         yield
         await running.flush(core.hub)
         await running.end(tasks)

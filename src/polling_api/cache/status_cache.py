@@ -1,5 +1,6 @@
 """The status cache as a process uses it: asked with a deadline, told beside whoever saw something."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 
@@ -9,6 +10,8 @@ from polling_api.cache.refresher import Refresher
 from polling_api.domain.job import Job
 from polling_api.resilience.breaker import Breaker
 
+FLUSHED_WITHIN = 10.0  # seconds: 100,000 jobs are written in less; what is offered meanwhile may keep it from an end
+
 
 class StatusCache:
     """One process's way to what all share. Nothing of it is needed by anybody: where Redis is away, all is a miss.
@@ -17,6 +20,7 @@ class StatusCache:
         statuses: the cache itself.
         breaker: keeps readers from waiting for a Redis that does not answer; by `CACHE_CIRCUIT`.
         deadline: seconds for a look-up.
+        flushed_within: seconds for all that is offered to be written, before it is told that Redis was filled.
         clock: monotonic seconds.
     """
 
@@ -26,11 +30,13 @@ class StatusCache:
         breaker: Breaker,
         *,
         deadline: float = DEADLINE,
+        flushed_within: float = FLUSHED_WITHIN,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._statuses = statuses
         self._reads = CachedReads(statuses.read, breaker, deadline=deadline, clock=clock)
         self._refresher = Refresher(statuses)
+        self._flushed_within = flushed_within
 
     async def get(self, job_id: str) -> Sighting | Gone | None:
         """See `CachedReads.get`."""
@@ -52,11 +58,12 @@ class StatusCache:
             return False
 
     async def filled(self) -> None:
-        """Note that this Redis was filled, as far as it can be told; or it is filled once more."""
-        await self._refresher.flushed()
+        """Note that this Redis was filled, as far as it can be told in time; or it is filled once more."""
         try:
+            async with asyncio.timeout(self._flushed_within):
+                await self._refresher.flushed()
             await self._statuses.filled()
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             return
 
     async def flushed(self) -> None:

@@ -11,6 +11,7 @@ from polling_api import metrics
 from polling_api.domain.job import Job
 from polling_api.hub.notice import Notice
 from polling_api.hub.transport import Listener, Transport
+from polling_api.resilience.together import run_together
 
 MOST_WAITING = 10_000  # notices; when the carrier is away they are worth less than the memory
 MOST_AT_ONCE = 500  # notices in one pipeline: some 400 KiB
@@ -61,10 +62,12 @@ class Hub:
         await self._sent.wait()
 
     async def run(self) -> None:
-        """Listen and publish until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._transport.listen(self))
-            tasks.create_task(self._publish_what_waits())
+        """Listen and publish until cancelled.
+
+        Raises:
+            Exception: one of the two ended; the other has been ended too.
+        """
+        await run_together(self._transport.listen(self), self._publish_what_waits())
 
     async def close(self) -> None:
         """Give back connections."""

@@ -1,6 +1,7 @@
 """Handing a job to the provider: at most once, whatever breaks in between."""
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -81,7 +82,13 @@ class Submitter:
         await self._at("before create")
         tenure.settling = SETTLING
         batch = await self._provider.submit(
-            Submission(job.id, job.endpoint, lambda: self._ledger.lines(job.id), job.metadata.get(SCRIPT))
+            Submission(
+                job.id,
+                job.endpoint,
+                lambda: self._ledger.lines(job.id),
+                job.metadata.get(SCRIPT),
+                partial(self._make_sure, tenure),
+            )
         )
         await self._at("created")
         return batch
@@ -89,7 +96,9 @@ class Submitter:
     async def _make_sure(self, tenure: Tenure) -> None:
         """Go on only with a good part of the lease left: this process may have been stopped for a while.
 
-        What is stopped later is ended by the lease's own timer when it wakes.
+        Asked before the input is read, and again before the batch is made: a slow database or upload may have used up
+        the lease, and whoever claims the job next would look for a batch while ours is being made. What is stopped
+        later is ended by the lease's own timer when it wakes.
         """
         enough = self._ledger.lease / 2
         if tenure.left < enough:

@@ -3,18 +3,22 @@
 import asyncio
 from typing import Any
 
+from uvicorn._types import ASGI3Application
+
 from polling_api.api.guard import Watcher
 from polling_api.errors import Unavailable
 from polling_api.protocol.capacity import Capacity
-from polling_api.protocol.connection import BoundedProtocol
+from polling_api.protocol.connection import LINGER_OF_THE_LATE, BoundedProtocol
+from polling_api.protocol.cycle import Cycle
 from polling_api.protocol.reading import Bounds
+from polling_api.protocol.refusing import refusing
 from polling_api.protocol.unsent import Unsent
 
 
 class CountedProtocol(BoundedProtocol):
     """A connection. `bounded` makes the class that uvicorn is given."""
 
-    __slots__ = ("_counted_for", "_turned_away", "_unsent")
+    __slots__ = ("_asking", "_counted_for", "_refusal", "_turned_away", "_unsent")
 
     capacity: Capacity
 
@@ -22,6 +26,8 @@ class CountedProtocol(BoundedProtocol):
         super().__init__(*arguments, **options)
         self._counted_for: str | None = None
         self._turned_away = False
+        self._refusal: Unavailable | None = None  # what one that is turned away is told, whatever it asks
+        self._asking: asyncio.TimerHandle | None = None  # the end of the time in which one that is turned away may ask
         self._unsent: Unsent | None = None
 
     @classmethod
@@ -36,14 +42,19 @@ class CountedProtocol(BoundedProtocol):
         return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity, "watcher": watcher})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, or tell the client that there is no room for it, and cut it where that is told to many already."""
+        """Begin, or tell the client that there is no room for it, and cut it where that is told to many already.
+
+        It is told once it has asked: an EventSource can only be refused in a stream, for which it asks in the head
+        (`?refusals=stream`). Who has not asked within 3 s is told all the same.
+        """
         super().connection_made(transport)
         try:
             self._counted_for = self.capacity.enter(self.client[0] if self.client else None)
         except Unavailable as refusal:
             self._turned_away = self.capacity.turn_away()
             if self._turned_away:
-                self._refuse(refusal)
+                self._refusal = refusal
+                self._asking = self.loop.call_later(LINGER_OF_THE_LATE, self._refuse_unasked, refusal)
             else:
                 transport.abort()
 
@@ -55,6 +66,9 @@ class CountedProtocol(BoundedProtocol):
         if self._counted_for is not None:
             self.capacity.leave(self._counted_for)
             self._counted_for = None
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
         if self._turned_away:
             self.capacity.turned_away()
             self._turned_away = False
@@ -81,6 +95,20 @@ class CountedProtocol(BoundedProtocol):
         """Close; no request came for a while."""
         super().timeout_keep_alive_handler()
         self._see_it_closed()
+
+    def _admit(self, cycle: Cycle, app: ASGI3Application) -> None:
+        if self._refusal is not None:
+            self._deaf, self._lingers, cycle.keep_alive = True, LINGER_OF_THE_LATE, False
+            self._unset_limit()
+            app = refusing(self._refusal)
+        super()._admit(cycle, app)
+
+    def _should_upgrade(self) -> bool:
+        return self._refusal is None and super()._should_upgrade()
+
+    def _refuse_unasked(self, refusal: Unavailable) -> None:
+        if not self._deaf:
+            self._refuse(refusal)
 
     def _hang_up(self) -> None:
         super()._hang_up()

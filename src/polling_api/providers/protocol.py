@@ -6,7 +6,7 @@ ProviderError
 └── Unanswered     no usable answer: time out, dropped connection, 429, 5xx, garbage; asking again may help
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,18 +19,25 @@ Told = ItemResult | Stray
 """One thing that a provider says of a batch's items."""
 
 
+async def _nothing_to_ask() -> None:
+    """Who submits is the only one who does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A job to be handed over.
 
     `lines` gives a fresh iteration over the lines of the OpenAI batch input format, without newlines, each time it
-    is called. `script` is the simulator's course; no other metadata of the client leaves the house.
+    is called. `script` is the simulator's course; no other metadata of the client leaves the house. `make_sure` is
+    awaited just before the batch is made, as what comes before may take long, and raises where none may be made any
+    more.
     """
 
     job_id: str
     endpoint: str
     lines: Callable[[], AsyncIterator[bytes]]
     script: str | None = None
+    make_sure: Callable[[], Awaitable[None]] = _nothing_to_ask
 
 
 @dataclass(frozen=True, slots=True)

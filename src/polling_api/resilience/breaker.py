@@ -1,7 +1,8 @@
 """A circuit breaker: what fails, or has become slow, is left alone for a while instead of being waited for.
 
     CLOSED ── too large a share of calls failed or were slow ──▶ OPEN
-    OPEN ── its time is over, and somebody calls ──▶ HALF_OPEN, with that call as the one probe
+    OPEN ── its time is over, and somebody calls ──▶ HALF_OPEN, with that call as the one probe; where it takes long,
+            the next call is one too
     HALF_OPEN ── the probe was good ──▶ CLOSED          ── it failed or was slow ──▶ OPEN, for twice as long
 
 After M. Nygard, "Release It!" (2007). For one event loop: between a call's admission and its record nothing is awaited.
@@ -42,7 +43,8 @@ class Policy:
 
     It opens when, of at least `fewest` calls within `window`, `failure_share` failed, or `slow_share` took longer than
     `slow_after` (never, by default). It stays open for half to all of `open_first`, doubled at each failed probe up to
-    `open_most`: drawn by chance, so that nodes that found it together do not come back together.
+    `open_most`: drawn by chance, so that nodes that found it together do not come back together. A probe that is not
+    over after `probe_within`, as it may be a transfer of minutes, does not keep the next call from being one.
     """
 
     window: float = 10.0
@@ -52,6 +54,7 @@ class Policy:
     slow_share: float = 0.8
     open_first: float = 1.0
     open_most: float = 30.0
+    probe_within: float = 2.0
 
 
 class _Outcome(Enum):
@@ -91,6 +94,7 @@ class Breaker:
         self._until = 0.0
         self._openings = 0  # in a row
         self._probing = False
+        self._probe_until = 0.0
         self._era = 0  # goes up with every change of state: a call that began in another era says nothing of this one
         if told is not None:
             told(State.CLOSED)
@@ -129,9 +133,10 @@ class Breaker:
                 raise CircuitOpen(self._until - now)
             self._enter(State.HALF_OPEN)
         if self._state is State.HALF_OPEN:
-            if self._probing:
-                raise CircuitOpen(self._policy.open_first)
-            self._probing = True
+            left = self._probe_until - now if self._probing else 0.0
+            if left > 0:
+                raise CircuitOpen(left)
+            self._probing, self._probe_until = True, now + self._policy.probe_within
         return self._era
 
     def _outcome(self, error: BaseException | None, took: float) -> _Outcome:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import asyncpg
+
+from polling_api.store.availability import Away
 from polling_api.store.line import Line
 
 
@@ -18,12 +21,19 @@ class Heartbeat:
         self._line = Line(url, within=within, application_name=application_name)
 
     async def beat(self) -> None:
-        """Have Postgres answer.
+        """Have Postgres answer. That all its connections are taken is an answer: those that are open go on.
 
         Raises:
-            Away: it did not in time.
+            Away: it did not in time, or lets us in no more.
         """
-        await self._line.use(_answer)
+        try:
+            await self._line.use(_answer)
+        except Away as error:
+            if not isinstance(error.__cause__, asyncpg.TooManyConnectionsError):
+                raise
+        except asyncpg.PostgresError as error:
+            # A wrong password, no such database: nobody of us gets in, until somebody has mended that.
+            raise Away("The database lets us in no more.", retry_after=1) from error
 
     def close(self) -> None:
         """Give the connection back, without asking anybody."""

@@ -75,5 +75,5 @@ class Setbacks:
         if answered.job is None:
             self._topics.bury(topic)
         else:
+            topic.confirmed_at = answered.asked_at  # before any follower answers with it
             topic.set_back(answered.job)
-            topic.confirmed_at = answered.asked_at

@@ -3,7 +3,10 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from in_process.deadlines import eventually
+from in_process.losing import lose_all_after
 from in_process.moving import Mover
 from in_process.nodes import Node
 from in_process.sockets import Socket
@@ -144,3 +147,19 @@ async def test_a_job_that_has_ended_is_followed_no_longer(node: Node, mover: Mov
         followed = [node.watch.live(job.id) for job in jobs]
 
         assert [len(topic.followers) for topic in followed if topic] == [0, 1]
+
+
+async def test_the_stream_ends_where_a_version_of_one_of_the_jobs_is_lost(
+    node: Node, mover: Mover, engine: AsyncEngine
+) -> None:
+    """Who resumes by a cursor that holds it is told the present state, since the cursor is ahead of it."""
+    jobs = await mover.store(2)
+    await mover.take()
+    [moved_on] = await moved(mover, node, jobs[:1], Status.IN_PROGRESS)
+    async with streaming(node, [moved_on, jobs[1]]) as (_, socket):
+        await lose_all_after(engine, jobs[0])
+
+        assert await node.watch.at_least(jobs[0].id, moved_on.version + 1)
+
+        await socket.end()
+        assert told(socket, moved_on) == ["in_progress"]

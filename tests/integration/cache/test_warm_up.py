@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from in_process.caching import CachingNode, caching_node, kept, until_kept
+from in_process.caching import CachingNode, any_job, caching_node, kept, statuses_in, until_kept
 from in_process.carriers import RedisCarrier
 from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.nodes import NO_COMPARISON
 from in_process.sources import statements_of
+from polling_api.cache import CACHE_CIRCUIT, StatusCache
 from polling_api.domain.job import Job, Status
 from polling_api.monitor.ledger import Ledger, nothing
+from polling_api.resilience.breaker import Breaker
 from polling_api.store import walk
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, WarmUp
@@ -201,3 +203,18 @@ async def test_a_sweep_renews_what_it_begins_with_in_one_command_for_many(
         record = await kept(redis, job.id)
         assert record is not None
         assert record[0] == 1
+
+
+async def test_what_is_never_all_written_is_not_waited_for_for_ever_and_not_told_to_be_filled(
+    redis: RedisCarrier,
+) -> None:
+    cache = StatusCache(statuses_in(redis), Breaker(CACHE_CIRCUIT), flushed_within=0.05)
+    assert await cache.claim_filling()
+    cache.offer([any_job()], 0.0)  # and nothing runs that would write it
+
+    async with asyncio.timeout(5):
+        await cache.filled()
+
+    async with redis.client() as plain:
+        assert await plain.get("polling:statuses:filled") == b"no"
+    await cache.close()

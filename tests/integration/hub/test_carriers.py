@@ -1,16 +1,19 @@
 """What every carrier of notices promises: Redis, and its twin in the process."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from in_process.caching import any_job
 from in_process.carriers import Carrier
 from in_process.deadlines import eventually
 from in_process.listening import Recorder, listening, running
 from polling_api import metrics
 from polling_api.domain.job import Job
-from polling_api.hub import Hub
+from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.hub.hub import MOST_WAITING
+from polling_api.resilience.together import Ended
 
 Version = Callable[[int], Job]
 
@@ -131,3 +134,24 @@ async def test_too_many_waiting_notices_drop_the_oldest_and_are_counted(carrier:
     async with listening(carrier) as (_, recorder), running(speaker):
         assert (await recorder.notice_told()).version == 4
         await speaker.flushed()
+
+
+class CancelledTransport(LocalTransport):
+    """A carrier of which the sending, and nothing else, is cancelled by something within it."""
+
+    async def publish(self, notices: Sequence[Notice]) -> None:
+        del notices
+        waited_for = asyncio.get_running_loop().create_future()
+        waited_for.cancel()
+        await waited_for
+
+
+async def test_a_hub_does_not_go_on_listening_when_it_publishes_no_more() -> None:
+    hub = Hub(CancelledTransport(LocalBus()))
+    running = asyncio.create_task(hub.run())
+
+    await hub.publish([any_job()])
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Ended):
+            await running

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import event
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.job import Status
 from polling_api.monitor import BatchMonitor
+from polling_api.providers.openai import OpenAIBatches
+from polling_api.resilience.together import Ended
 
 Submit = Callable[..., Awaitable[str]]
 Monitoring = Callable[..., AbstractAsyncContextManager[BatchMonitor]]
@@ -97,3 +99,39 @@ async def test_a_job_of_another_provider_is_left_alone(
     assert foreign not in news.versions
     assert running not in news.versions
     assert foreign not in await simulator.batches()
+
+
+class CancelledWake(asyncio.Event):
+    """Cancels whoever sleeps until it is set, as a mistake within that may do."""
+
+    async def wait(self) -> Literal[True]:
+        waited_for: asyncio.Future[Literal[True]] = asyncio.get_running_loop().create_future()
+        waited_for.cancel()
+        return await waited_for
+
+
+async def test_a_monitor_that_claims_no_more_gives_its_leases_back_and_says_so(
+    engine: AsyncEngine, provider: OpenAIBatches, submit: Submit, news: Any, sql: Sql
+) -> None:
+    """Or it would renew them for ever, and keep their jobs from everybody else."""
+    await submit("in_progress 600s @50%, succeeded")
+    monitor = BatchMonitor(
+        engine,
+        provider,
+        news.publish,
+        owner="broken",
+        interval=60,
+        lease=5,
+        concurrency=8,
+        results_keep=3600,
+        submit_within=3600,
+        wake=CancelledWake(),
+    )
+
+    async with asyncio.timeout(20):
+        with pytest.raises(Ended):
+            await monitor.run()
+
+    assert await sql("SELECT count(*) FROM jobs WHERE lease_owner IS NOT NULL") == 0
+    async with asyncio.timeout(5):
+        await monitor.stop()

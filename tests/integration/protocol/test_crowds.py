@@ -49,6 +49,43 @@ async def test_over_the_cap_a_connection_is_told_so_and_closed(echo: Echo, make:
     assert (answered.status, echo.asked) == (200, ["/"])
 
 
+STREAM = b"GET /api/v1/jobs/a/events?refusals=stream HTTP/1.1\r\nHost: a\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize("fields", [b"", UPGRADE])
+async def test_over_the_cap_an_event_source_is_refused_so_that_it_comes_again(echo: Echo, fields: bytes) -> None:
+    capacity = of_process()
+    async with AsyncExitStack() as stack, serving(echo, PATIENT, capacity=capacity) as port:
+        await idle(port, stack, MOST)
+        await eventually(lambda: capacity.open == MOST, ROOM_WITHIN)
+        async with raw_connection(port) as over:
+            await over.send(STREAM[:30])
+            await over.send(STREAM[30:] + fields + b"\r\n" + GET)
+            told = await over.rest()
+
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"content-type: text/event-stream" in head
+    assert body.count(b"event: problem\n") == 1
+    assert b"retry: " in body
+    assert b'"code":"overloaded"' in body
+    assert told.count(b"HTTP/1.1") == 1
+    assert echo.asked == []
+
+
+async def test_over_the_cap_who_does_not_ask_is_told_all_the_same(echo: Echo) -> None:
+    capacity = of_process()
+    async with AsyncExitStack() as stack, serving(echo, PATIENT, capacity=capacity) as port:
+        await idle(port, stack, MOST)
+        await eventually(lambda: capacity.open == MOST, ROOM_WITHIN)
+        async with raw_connection(port) as silent, raw_connection(port) as slow:
+            await slow.send(GET[:10])
+            answers = [await one.answer() for one in (silent, slow)]
+
+    assert [(answer.status, answer.code) for answer in answers] == [(503, "overloaded")] * 2
+
+
 @pytest.mark.parametrize("make", [of_process, of_address])
 async def test_a_connection_that_ends_makes_room(echo: Echo, make: Callable[[], Capacity]) -> None:
     capacity = make()

@@ -1,5 +1,6 @@
 """Our client of the Batch API, against the simulator: what goes well, and what is told of what does not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,6 +108,22 @@ async def test_a_job_s_batch_is_found_by_our_id(provider: OpenAIBatches) -> None
 
     assert found
     assert found.id == batches[1].id
+
+
+async def test_whoever_may_not_make_a_batch_any_more_once_its_input_is_there_makes_none(
+    provider: OpenAIBatches, simulator: RunningSimulator
+) -> None:
+    """Its lease may have run out meanwhile, and somebody else be looking for a batch."""
+    await simulator.recount()
+
+    async def lost() -> None:
+        raise LookupError("the lease")
+
+    with pytest.raises(LookupError):
+        await provider.submit(replace(submission("job_1"), make_sure=lost))
+
+    assert await provider.find("job_1", created_after=BEFORE) is None
+    assert (await simulator.calls()).keys() == {"POST /v1/files", "GET /v1/batches"}
 
 
 async def test_no_batch_is_found_where_there_is_none(provider: OpenAIBatches) -> None:

@@ -137,8 +137,8 @@ async def test_clients_and_their_keys_are_made_through_it(through: Engine) -> No
 async def test_a_replica_behind_one_is_looked_at_and_read(through: Engine, pooled_url: str, mover: Mover) -> None:
     line = Line(pooled_url, within=5, application_name="pooled watch", pooled=True)
     replica = ReplicaServer(through, line)
-    first = await beat(through, spacing=0)
     job = await mover.stored()
+    first = await beat(through, spacing=0)
     try:
         looked = [await replica.look() for _ in range(5)]
         read = await asyncio.gather(*(replica.read([job.id]) for _ in range(20)))

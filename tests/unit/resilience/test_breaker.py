@@ -336,3 +336,22 @@ def test_by_default_slowness_opens_nothing(clock: Clock) -> None:
         slow(breaker, clock)
 
     assert breaker.state is State.CLOSED
+
+
+def test_a_probe_that_takes_long_does_not_keep_the_next_call_from_being_one(clock: Clock) -> None:
+    """It may be a transfer of minutes, and there is nothing wrong with that."""
+    breaker = Breaker(replace(POLICY, probe_within=1.0), clock=clock, chance=lambda: 0.0)
+    for _ in range(POLICY.fewest):
+        failing(breaker)
+    clock.now += POLICY.open_most
+
+    with breaker.attempt(timed=False):
+        with pytest.raises(CircuitOpen) as refused, breaker.attempt():
+            pass
+        clock.now += 1.0
+        with breaker.attempt():
+            pass
+        assert breaker.state is State.CLOSED
+
+    assert refused.value.retry_after == pytest.approx(1.0)
+    assert breaker.state is State.CLOSED

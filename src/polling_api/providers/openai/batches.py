@@ -49,6 +49,7 @@ class OpenAIBatches:
         Raises:
             Rejected: the provider will not take it.
             Unanswered: it may or may not have been taken.
+            Exception: what `submission.make_sure` raises; then no batch was made.
         """
         async with spooled(submission.lines()) as lines:
             uploaded = await self._calls.upload(
@@ -60,6 +61,7 @@ class OpenAIBatches:
         input_file_id = members(_accepted(uploaded)).get("id")
         if not isinstance(input_file_id, str):
             raise Unanswered("The provider took the input and gave it no id.")
+        await submission.make_sure()
         created = await self._calls.once("create", "POST", "/batches", json=_creation(submission, input_file_id))
         return read_batch(_accepted(created))
 
