@@ -32,6 +32,7 @@ FASTER: Final[Mapping[str, str]] = {
     "master_keys": MASTER_KEY,
     "heartbeat_timeout": "4",  # a busy machine is not a Postgres that is away
     "webhook_allow_private": "true",  # receivers are on loopback
+    "replica_timeout": "2",  # a busy machine is not a replica that is away
     "nonce_timeout": "2",  # a busy machine is not a Redis that is away
     # A test asks as often as it likes, whatever others ask from the same address; those of limits set their own.
     **dict.fromkeys(

@@ -36,6 +36,16 @@ def test_master_keys_are_listed_with_commas_or_as_json(written: str) -> None:
     assert "master-key" not in repr(settings)
 
 
+def test_replicas_are_listed_and_their_addresses_are_secrets() -> None:
+    settings = Settings.model_validate({"replica_urls": "postgresql://a:made-up@one/x, postgresql://b@two/x"})
+
+    assert [url.get_secret_value() for url in settings.replica_urls] == [
+        "postgresql://a:made-up@one/x",
+        "postgresql://b@two/x",
+    ]
+    assert "made-up" not in repr(settings)
+
+
 DAY = 86_400
 
 

@@ -110,6 +110,7 @@ def _operations(core: Core) -> Operations:
             "redis": core.transport.ping,
             "notices": partial(_listening, core.hub),
             "limits": core.limiting.together,
+            **core.replication.checks,
         },
         warnings=lambda: [*core.limiting.warnings(), *core.restarts.warnings()],
         circuits=core.circuits.states,

@@ -9,6 +9,7 @@ deleted a few at a time. Nobody can see them meanwhile: they are read by way of 
 import re
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     CheckConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -28,7 +30,7 @@ from polling_api.domain.job import TERMINAL, Outcome, Status
 from polling_api.domain.result import StrayKind
 from polling_api.store.schema import NEWEST_FIRST, OWNED, TIME, metadata, one_of
 from polling_api.store.webhook_tables import job_webhooks, webhook_attempts, webhook_deliveries, webhook_endpoints
-from polling_api.store.xids import Xid8
+from polling_api.store.xids import PgSnapshot, Xid8
 
 __all__ = [
     "AUDIT_PARTITION",
@@ -41,6 +43,7 @@ __all__ = [
     "keys",
     "metadata",
     "purges",
+    "replica_beats",
     "requests",
     "results",
     "strays",
@@ -214,6 +217,7 @@ idempotency_keys = Table(
 # Jobs whose requests, results and strays are to be deleted; the job itself may be gone.
 purges = Table(
     "purges",
+    "replica_beats",
     metadata,
     Column("job_id", Text, nullable=False),
     Column("queued_at", TIME, nullable=False),
@@ -272,6 +276,22 @@ keys = Table(
     Index("keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
     # Noting its use moves no indexed column: with room on the page no index is touched (heap-only tuple).
     postgresql_with={"fillfactor": 80},
+)
+
+# One row, written a few times a second while there are replicas: what a replica has of it says up to when it has all
+# the rest. See `beats`.
+replica_beats = Table(
+    "replica_beats",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column(
+        "at", TIME, nullable=False, comment="when the last beat was made, by the clock of the primary it was made on"
+    ),
+    Column("snapshot", PgSnapshot, nullable=False, comment="what was to be seen in the primary when it was made"),
+    Column("recent", ARRAY(Text), nullable=False, comment="the last beats, each a random number; the newest first"),
+    CheckConstraint("id = 1", name="one"),
+    # No indexed column ever changes: with room on the page each beat is a heap-only tuple, and takes an older one's.
+    postgresql_with={"fillfactor": 10},
 )
 
 # Kept in a partition for each month, which is dropped as a whole: see `audit_partitions`. They come and go with time,

@@ -29,3 +29,4 @@ class PgSnapshot(UserDefinedType[str]):
 # Or reflecting a table, as Alembic does to compare, warns of a type that it cannot name.
 _reflected: dict[str, Any] = ischema_names
 _reflected["xid8"] = Xid8
+_reflected["pg_snapshot"] = PgSnapshot

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
+from in_process.moving import Mover
 from polling_api.embedded import Server
 from polling_api.settings import Settings
 from polling_api.store import jobs, leases
+from polling_api.store.beats import beat
 from polling_api.store.capacity import capacity
 from polling_api.store.engine import Engine, connect, statements, transaction
 from polling_api.store.heartbeat import Heartbeat
+from polling_api.store.line import Line
+from polling_api.store.replica import ReplicaServer
 from polling_api.supervisor.connections import require_room
 from polling_api.supervisor.errors import StartError
 from running.asking import asking
@@ -128,3 +132,21 @@ async def test_the_whole_service_runs_behind_it(pooled_url: str, redis_url: str,
 
 async def test_clients_and_their_keys_are_made_through_it(through: Engine) -> None:
     assert (await make_client(through)).row.client_id
+
+
+async def test_a_replica_behind_one_is_looked_at_and_read(through: Engine, pooled_url: str, mover: Mover) -> None:
+    line = Line(pooled_url, within=5, application_name="pooled watch", pooled=True)
+    replica = ReplicaServer(through, line)
+    job = await mover.stored()
+    first = await beat(through, spacing=0)
+    try:
+        looked = [await replica.look() for _ in range(5)]
+        read = await asyncio.gather(*(replica.read([job.id]) for _ in range(20)))
+    finally:
+        line.close()
+
+    assert first is not None
+    assert [held.beats[0] for held in looked] == [first.name] * 5
+    assert {found.held and found.held.beats[0] for found in read} == {first.name}
+    assert {found.held and found.held.replays for found in read} == {False}
+    assert [found.jobs[job.id] for found in read] == [job] * 20
