@@ -1,0 +1,87 @@
+"""One process of the service, of its own parts: hub, watch, cache and ownership, over the model's wire."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from model.postgres import PostgresSource
+from model.redis import ModelStatuses, ModelTransport
+from polling_api.api.ownership import Ownership
+from polling_api.cache import CACHE_CIRCUIT, Keeping, RedisClock, StatusCache
+from polling_api.domain.caller import Caller
+from polling_api.hub import Hub, Notice
+from polling_api.resilience.breaker import Breaker
+from polling_api.watch import Absences, Bounds, StatusWatch, Topic
+
+if TYPE_CHECKING:
+    from model.world import World
+
+ANYBODY: Final = Caller()
+BOUNDS: Final = Bounds(idle=2.0)  # seconds: as any other figure, and a schedule's end comes sooner
+CACHED_FOR: Final = 30.0  # seconds
+
+
+class Node:
+    """A worker that runs.
+
+    Args:
+        world: in which.
+        name: of the process.
+        watch: makes its watch.
+        cached: whether it asks Redis before it asks Postgres.
+    """
+
+    def __init__(self, world: "World", name: str, watch: Callable[..., StatusWatch], *, cached: bool) -> None:
+        self.process = world.process(name)
+        self._rules = world.rules
+        keeping = Keeping(CACHED_FOR, RedisClock()) if cached else None
+        self.process.context.run(self._build, world, watch, keeping)
+        world.nodes.append(self)
+        world.stoppable.append(self)
+
+    def __str__(self) -> str:
+        return self.process.name
+
+    def _build(self, world: "World", watch: Callable[..., StatusWatch], keeping: Keeping | None) -> None:
+        clock = world.loop.time
+        self.cache: StatusCache | None = None
+        if keeping is not None:
+            breaker = Breaker(CACHE_CIRCUIT, clock=clock, chance=lambda: 0.5)
+            self.cache = StatusCache(ModelStatuses(world.wire, world.redis, keeping), breaker, clock=clock)
+        self.hub = Hub(ModelTransport(world.wire, world.redis, world.bus, self.process, keeping), clock=clock)
+        self.watch = watch(
+            PostgresSource(world.wire, world.postgres), self.hub, BOUNDS, cache=self.cache, clock=clock
+        )
+        self.absences = Absences(clock)
+        self.ownership = Ownership(self.watch, self.absences, clock)
+        for listener in (self, self.watch, self.absences):
+            self.hub.join(listener)
+        world.bus.join(self.process, self.hub)
+        running = [self.hub.run, self.watch.run, *([self.cache.run] if self.cache else [])]
+        self._running = [self.process.start(run()) for run in running]
+
+    def knows(self, job_id: str) -> int:
+        """The version it knows, 0 where it knows none."""
+        topic = self.topic(job_id)
+        return topic.snapshot.job.version if topic is not None and topic.snapshot is not None else 0
+
+    def state(self) -> object:
+        """What distinguishes it from another."""
+        topics = self.watch._topics  # pyright: ignore[reportPrivateUsage]
+        known = [(t.snapshot.job.version if t.snapshot else 0, t.whole_after, len(t.followers)) for t in topics]
+        return len(topics), tuple(known), self.hub.listening
+
+    def topic(self, job_id: str) -> Topic | None:
+        """What it knows of a job, without asking for it."""
+        return self.watch._topics.get(job_id)  # pyright: ignore[reportPrivateUsage]
+
+    def notice(self, notice: Notice) -> None:
+        """Have the rules know what it is told."""
+        self._rules.heard(self, notice)
+
+    def gap(self) -> None:
+        """Nothing to be told to the rules, who see the connection itself."""
+
+    def end(self) -> None:
+        """Stop what runs until it is stopped."""
+        for task in self._running:
+            task.cancel()

@@ -1,0 +1,187 @@
+"""Postgres as the service knows it: what is committed, in order, and what of that a replica has."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import inf
+from typing import Final
+
+from model.loop import ModelLoop
+from model.wire import Wire
+from polling_api.domain.advance import Transition
+from polling_api.domain.job import Job, Progress, Status
+from polling_api.errors import Unavailable
+from polling_api.store.changes import Change
+from polling_api.store.jobs import Differences
+
+CREATED: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
+ITEMS: Final = 4
+
+
+def new_job(job_id: str) -> Job:
+    """A job as it is submitted."""
+    return Job(
+        id=job_id,
+        version=1,
+        status=Status.QUEUED,
+        status_version=1,
+        progress=Progress(ITEMS),
+        endpoint="/v1/chat/completions",
+        provider="simulator",
+        created_at=CREATED,
+        updated_at=CREATED,
+    )
+
+
+def following(job: Job, transition: Transition) -> Job:
+    """The version that a transition makes of a job."""
+    version = job.version + 1
+    return replace(
+        job,
+        version=version,
+        status=transition.status,
+        status_version=job.status_version if transition.status is job.status else version,
+        progress=transition.progress,
+        updated_at=job.updated_at + timedelta(seconds=1),
+    )
+
+
+class Postgres:
+    """The truth: every version of every job, with the moment at which it was committed.
+
+    Attributes:
+        away: whether nobody reaches it.
+    """
+
+    def __init__(self, loop: ModelLoop) -> None:
+        self.away = False
+        self._loop = loop
+        self._versions: dict[str, list[Job]] = {}
+        self._committed_at: dict[tuple[str, int], float] = {}
+        self._lost_at: dict[tuple[str, int], float] = {}
+        self._missing_since: dict[str, float] = {}
+        self._owners: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return "postgres"
+
+    def error(self, reason: str) -> Exception:
+        """See `Server`."""
+        return Unavailable(reason)
+
+    def create(self, job_id: str) -> Job:
+        """Store a job."""
+        job = new_job(job_id)
+        self._commit(job)
+        return job
+
+    def job(self, job_id: str) -> Job | None:
+        """A job's newest version."""
+        versions = self._versions.get(job_id)
+        return versions[-1] if versions else None
+
+    def versions(self, job_id: str) -> Sequence[Job]:
+        """All versions of a job, in order."""
+        return self._versions.get(job_id, ())
+
+    def ever_committed(self, job_id: str, version: int) -> bool:
+        """Whether a version was there, be it that it is lost by now."""
+        return (job_id, version) in self._committed_at
+
+    def was_lost(self, job_id: str, version: int) -> bool:
+        """Whether a failover has lost a version."""
+        return (job_id, version) in self._lost_at
+
+    def ever_missing(self, job_id: str) -> bool:
+        """Whether a job was not there at some time."""
+        return job_id in self._missing_since
+
+    def changed_after(self, job_id: str, version: int) -> float:
+        """The moment at which a version was not the newest any more, or will not be."""
+        if job_id in self._missing_since:
+            return self._missing_since[job_id]
+        if (job_id, version) in self._lost_at:
+            return self._lost_at[job_id, version]
+        return self._committed_at.get((job_id, version + 1), inf)
+
+    def state(self) -> object:
+        """What distinguishes it from another."""
+        return self.away, tuple((job_id, len(versions)) for job_id, versions in self._versions.items())
+
+    def claim(self, owner: str) -> list[tuple[Job, bool]]:
+        """Lease all unfinished jobs: each with whether another held it who did not give it back."""
+        claimed: list[tuple[Job, bool]] = []
+        for job_id, versions in self._versions.items():
+            if not versions[-1].terminal:
+                claimed.append((versions[-1], self._owners.get(job_id, owner) != owner))
+                self._owners[job_id] = owner
+        return claimed
+
+    def save(self, owner: str, changes: Sequence[Change]) -> list[Job]:
+        """Commit new versions of the jobs that `owner` holds, and that are as they were."""
+        saved: list[Job] = []
+        for change in changes:
+            job = self.job(change.job_id)
+            if job is None or job.version != change.from_version or self._owners.get(job.id) != owner or job.terminal:
+                continue
+            saved.append(following(job, change.transition))
+            self._commit(saved[-1])
+        return saved
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job with its past."""
+        if self._versions.pop(job_id, None) is not None:
+            self._missing_since[job_id] = self._loop.now
+
+    def fail_over(self) -> None:
+        """Promote a replica that lacks the newest version of each job; one that has no other, it does not know."""
+        for job_id, versions in tuple(self._versions.items()):
+            lost = versions.pop()
+            self._lost_at[job_id, lost.version] = self._loop.now
+            if not versions:
+                self.delete(job_id)
+
+    def read(self, ids: Collection[str]) -> Mapping[str, Job]:
+        """See `store.jobs.read`."""
+        return {job_id: job for job_id in ids if (job := self.job(job_id)) is not None}
+
+    def differing(self, known: Mapping[str, int]) -> Differences:
+        """See `store.jobs.differing`."""
+        present = self.read(known)
+        return Differences(
+            changed=[job for job_id, job in present.items() if job.version != known[job_id]],
+            missing=[job_id for job_id in known if job_id not in present],
+        )
+
+    def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, list[Job]]:
+        """See `store.jobs.statuses_after`."""
+        return {
+            job_id: [job for job in self.versions(job_id) if job.version > seen and job.version == job.status_version]
+            for job_id, seen in after.items()
+            if job_id in self._versions
+        }
+
+    def _commit(self, job: Job) -> None:
+        self._versions.setdefault(job.id, []).append(job)
+        self._committed_at[job.id, job.version] = self._loop.now
+
+
+class PostgresSource:
+    """The primary as the watch asks for it: each read sees one moment, and is heard of at a later one."""
+
+    def __init__(self, wire: Wire, postgres: Postgres) -> None:
+        self._wire = wire
+        self._postgres = postgres
+
+    async def read(self, ids: Collection[str]) -> Mapping[str, Job]:
+        """See `watch.Source`."""
+        asked = tuple(ids)
+        return await self._wire.call(self._postgres, "read", lambda: self._postgres.read(asked))
+
+    async def differing(self, known: Mapping[str, int]) -> Differences:
+        """See `watch.Source`."""
+        return await self._wire.call(self._postgres, "comparison", lambda: self._postgres.differing(known))
+
+    async def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, Sequence[Job]]:
+        """See `watch.Source`."""
+        return await self._wire.call(self._postgres, "read of the past", lambda: self._postgres.statuses_after(after))
