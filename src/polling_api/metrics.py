@@ -58,7 +58,8 @@ CACHE_LOOKUPS = Counter(
     "polling_cache_lookups",
     "What came of looking into the status cache: hit (answered with), old (seen in the primary too long ago to be), "
     "foreign (not the caller's, so that the primary is asked), miss, failed (no answer in time), skipped (the circuit "
-    "is open). Of the misses: gone (a job deleted a moment ago), ageless (Redis's clock was set back), unreadable.",
+    "is open). Of the misses: gone (a job deleted a moment ago, or lost in a failover), ageless (Redis's clock was set "
+    "back), unreadable.",
     ("outcome",),
     registry=REGISTRY,
 )
@@ -150,6 +151,13 @@ COMPARISONS = Histogram(
     "polling_comparison_seconds", "Comparing all that is watched with the primary.", registry=REGISTRY
 )
 MADE_UP = Counter("polling_comparison_found", "Changes found by comparison that no notice had told.", registry=REGISTRY)
+SETBACKS = Counter(
+    "polling_setbacks",
+    "Snapshots that gave way to a primary that, asked twice, did not know them: version (it knows a lower one, or "
+    "another under the same number: a failover lost commits), job (it has no such: lost so, or deleted).",
+    ("lost",),
+    registry=REGISTRY,
+)
 SWEEPS = Histogram("polling_sweep_seconds", "One sweep of the monitor over claimed jobs.", registry=REGISTRY)
 SWEPT = Counter("polling_swept_jobs", "Jobs a monitor looked at, by what came of it.", ("outcome",), registry=REGISTRY)
 CIRCUITS = Gauge(

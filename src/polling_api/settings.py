@@ -277,6 +277,12 @@ class Settings(BaseSettings):
     snapshot_kept: float = _setting(
         300, "s", "While Postgres is away, states confirmed within this time are served, marked with their age.", ge=0
     )
+    ended_snapshot_kept: float = _setting(
+        86_400,
+        "s",
+        "The same where the job has ended: that cannot change, and a client's own cache keeps it so long.",
+        ge=0,
+    )
     keepalive_every: float = _setting(15, "s", "A silent stream is cut by proxies after some 30 s.", gt=0)
     compare_every: float = _setting(3, "s", "A lost notification is made up for within this time.", gt=0)
     max_snapshots: int = _setting(20_000, "jobs", "Held in memory by a process, some 6 KiB each.", gt=0)

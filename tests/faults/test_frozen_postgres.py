@@ -89,6 +89,36 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
     assert "age" not in back.headers
 
 
+async def test_an_end_is_told_with_its_age_too_by_every_transport(client: httpx.AsyncClient, freezing: Server) -> None:
+    job = await submitted(client)
+    await client.post(job["links"]["cancel"])
+    ended = await read(client, job)
+    this, events, many = job["links"]["self"], job["links"]["events"], {"ids": job["id"]}
+    seen, last = {"If-None-Match": ended.headers["etag"]}, {"Last-Event-ID": str(ended.json()["version"])}
+
+    with frozen(freezing):
+        await until_open(client)
+        await until_marked(client, job)
+        _, answers = await timed(
+            client.get(this),
+            client.head(this),
+            client.get(this, headers=seen),
+            client.get(this, headers=seen, params={"wait": 5}),
+            client.post(f"{SET}/batch-get", json={"jobs": [{"id": job["id"]}]}),
+            client.get(events),
+            client.get(events, headers=last),
+            client.head(events),
+            client.get(f"{SET}/events", params=many),
+        )
+    back = await until_unmarked(client, job)
+
+    assert ended.json()["terminal"]
+    assert [answer.status_code for answer in answers] == [200, 200, 304, 304, 200, 200, 204, 200, 200]
+    assert {answer.headers.get("x-served-from") for answer in answers} == {"snapshot"}
+    assert all(0 < int(answer.headers["age"]) <= 86_400 for answer in answers)
+    assert back.json() == ended.json()
+
+
 async def test_nobody_waits_long_for_it_before_it_is_found_out(client: httpx.AsyncClient, freezing: Server) -> None:
     job = await submitted(client)
 

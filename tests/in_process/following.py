@@ -11,12 +11,18 @@ class Witness:
     def __init__(self) -> None:
         self.versions: list[int] = []
         self.gone = False
+        self.set_back_to: list[int] = []
         self._changed = asyncio.Event()
 
     def changed(self, topic: Topic) -> None:
         self.gone = topic.gone
         if topic.snapshot is not None and not topic.gone:
             self.versions.append(topic.snapshot.job.version)
+        self._changed.set()
+
+    def set_back(self, topic: Topic) -> None:
+        assert topic.snapshot is not None
+        self.set_back_to.append(topic.snapshot.job.version)
         self._changed.set()
 
     async def told_of(self, version: int, within: float = 30.0) -> None:

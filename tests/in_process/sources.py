@@ -49,6 +49,8 @@ class HeldSource:
         self.reads = 0
         self.before_read = Door()
         self.after_read = Door()
+        self.comparisons = 0
+        self.after_comparison = Door()
 
     def use(self, engine: AsyncEngine) -> None:
         """Read through another pool from now on."""
@@ -61,8 +63,11 @@ class HeldSource:
         await self.after_read.passing()
         return found
 
-    async def differing(self, known: Mapping[str, int]) -> Differences:
-        return await self._primary.differing(known)
+    async def differing(self, known: Collection[Job]) -> Differences:
+        self.comparisons += 1
+        differences = await self._primary.differing(known)
+        await self.after_comparison.passing()
+        return differences
 
     async def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, list[Job]]:
         return await self._primary.statuses_after(after)

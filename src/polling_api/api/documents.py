@@ -10,7 +10,7 @@ _STATE = ("ETag", "Cache-Control", "Vary", "X-Poll-Interval", "Preference-Applie
 _KEPT = ("Age", "X-Served-From")
 _REMARKED = (*_KEPT, "X-State-Observed")
 _HELD = ("too_many_streams", "overloaded")
-_SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE)
+_SUBMITTED = ("Location", "Idempotent-Replayed", "Last-Modified", *_STATE, *_REMARKED)
 
 READ_STATUS: Responses = {
     200: described("The job.", "Last-Modified", *_STATE, *_REMARKED),
@@ -92,7 +92,7 @@ EVENTS: Responses = {
             version={"pattern": "^[0-9]+$", "description": "The job's version."},
         ),
     ),
-    204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary"),
+    204: described("The reader has seen the end; an EventSource stops for good.", "Cache-Control", "Vary", *_KEPT),
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
 MANY_EVENTS: Responses = {
@@ -107,7 +107,9 @@ MANY_EVENTS: Responses = {
             version={"description": "A cursor: what has been seen of all jobs."},
         ),
     ),
-    204: described("The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary"),
+    204: described(
+        "The reader has seen the end of all jobs; an EventSource stops for good.", "Cache-Control", "Vary", *_KEPT
+    ),
     **problems("bad_request", "job_not_found", "invalid_request", *_HELD, "unavailable", "draining", "internal"),
 }
 BATCH_GET: Responses = {

@@ -41,6 +41,11 @@ class HeldList:
         if len(self._timers) == 1 and self._is_news(topic):
             self._timers.append(asyncio.get_running_loop().call_later(GATHERED_FOR, self._give))
 
+    def set_back(self, topic: Topic) -> None:  # noqa: ARG002 - the answer is about all of them
+        """Answer now: what was seen is not what the primary knows. Before `begin` the caller looks at it."""
+        if self._timers:
+            self._give()
+
     def drain(self) -> None:
         """Answer now, and have the client come back on another connection, to another process."""
         self._give(CLOSE)

@@ -1,20 +1,30 @@
 """How a process holds its streams: counted, kept alive, let go when it stops."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
 
 from starlette.types import Receive
 
 from polling_api.api.admission import Admission
-from polling_api.api.answers import NO_STORE, VARY, Answer
+from polling_api.api.answers import NO_STORE, VARY, Answer, oldest
+from polling_api.api.event_stream import HEADERS
 from polling_api.api.held import Holding
 from polling_api.api.lapsing import Lapsing
 from polling_api.api.streaming import KeepAlive, OpenStream
 from polling_api.errors import Unavailable
 from polling_api.ratelimit import Party
+from polling_api.watch import StatusWatch, Topic
 
-SEEN_THE_END = Answer(204, [NO_STORE, VARY])  # stops an EventSource for good
+
+def seen_the_end(watch: StatusWatch, topics: Iterable[Topic]) -> Answer:
+    """The answer to who has seen all there is: it stops an EventSource for good."""
+    return Answer(204, [NO_STORE, VARY, *oldest(watch, topics)])
+
+
+def head_of_stream(watch: StatusWatch, topics: Iterable[Topic]) -> Answer:
+    """The answer to who asks for the head of a stream alone."""
+    return Answer(200, [*HEADERS, *oldest(watch, topics)])
 
 
 class OpenStreams:

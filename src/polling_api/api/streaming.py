@@ -101,6 +101,10 @@ class OpenStream:
         self._leaving = True
         self._catch_up()
 
+    def set_back(self, topic: Topic) -> None:  # noqa: ARG002 - the stream ends, of however many jobs it is
+        """End: on one stream no version goes back. Who resumes by a version that is lost is shown the present one."""
+        self.drain()
+
     def end(self) -> None:
         """Free every task that still works for the reader."""
         self._ended = True

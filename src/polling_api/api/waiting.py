@@ -27,7 +27,7 @@ class HeldAnswer:
         answer: the answer that a snapshot makes; None stands for a job that was deleted meanwhile.
     """
 
-    __slots__ = ("_answer", "_deadline", "_reached", "_topic", "answered", "sending")
+    __slots__ = ("_answer", "_deadline", "_reached", "_set_back", "_topic", "answered", "sending")
 
     def __init__(
         self, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
@@ -37,12 +37,15 @@ class HeldAnswer:
         self._answer = answer
         self._topic: Topic | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._set_back = False
         self.answered = False
 
     def begin(self, topic: Topic, seconds: float) -> None:
         """Answer at once if `topic` is there already, else within `seconds`."""
         self._topic = topic
         self._deadline = asyncio.get_running_loop().call_later(seconds, self._give)
+        if self._set_back:
+            self._give()
         self.changed(topic)
 
     def changed(self, topic: Topic) -> None:
@@ -55,6 +58,12 @@ class HeldAnswer:
             moment = topic.snapshot.job.updated_at.timestamp()
             self._give()
             metrics.COMMIT_TO_SOCKET.labels("wait").observe(max(0.0, time.time() - moment))
+
+    def set_back(self, topic: Topic) -> None:
+        """Answer now: what was seen is not what the primary knows. Before `begin`, when that is called."""
+        self._set_back = True
+        if self._topic is topic:
+            self._give()
 
     def drain(self) -> None:
         """Answer now, and have the client come back on another connection, to another process."""

@@ -160,6 +160,7 @@ def _bounds_of(settings: Settings) -> Bounds:
         compare_every=settings.compare_every,
         oldest_answer=settings.compare_every + 1,
         oldest_kept=settings.snapshot_kept,
+        oldest_end=settings.ended_snapshot_kept,
         idle=settings.snapshot_idle,
         snapshots=settings.max_snapshots,
     )

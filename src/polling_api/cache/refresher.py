@@ -10,7 +10,7 @@ import structlog
 
 from polling_api import metrics
 from polling_api.cache.keeping import MOST_AT_ONCE, Outcome
-from polling_api.cache.record import Entry
+from polling_api.cache.record import GONE, Entry
 from polling_api.domain.job import Job
 from polling_api.hub import Notice
 
@@ -35,6 +35,11 @@ class _Seen(NamedTuple):
     whole: bool
 
 
+class _Retracted(NamedTuple):
+    job_id: str
+    at: float
+
+
 class Refresher:
     """Renews what is kept, and writes what is lacking; many jobs in one command.
 
@@ -44,7 +49,7 @@ class Refresher:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._waiting: dict[str, _Seen] = {}
+        self._waiting: dict[str, _Seen | _Retracted] = {}
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
         self._done.set()
@@ -58,13 +63,31 @@ class Refresher:
             whole: whether they are hardly there already; otherwise that is found out first, for a tenth of the bytes.
         """
         for job in jobs:
-            if job.id not in self._waiting and len(self._waiting) >= MOST_WAITING:
-                metrics.cache_writes("dropped").inc()
-            else:
-                self._waiting[job.id] = _Seen(job, seen_at, whole)
-        if self._waiting:
-            self._done.clear()
-            self._wake.set()
+            # A retraction comes first: what is written before it would be taken for older than what it takes back.
+            if not isinstance(self._waiting.get(job.id), _Retracted):
+                self._put(job.id, _Seen(job, seen_at, whole))
+
+    def retract(self, ids: Collection[str], seen_at: float) -> None:
+        """Have nothing answered with that is kept of some jobs; never waits, never raises.
+
+        A failover lost what is kept, and no version that the primary still has could take its place. So it is
+        written over as if the job had been deleted, for as long as a write of what was lost can live: until then
+        readers find nothing, and go on to the primary.
+
+        Args:
+            ids: the jobs.
+            seen_at: monotonic seconds, before the primary was asked.
+        """
+        for job_id in ids:
+            self._put(job_id, _Retracted(job_id, seen_at))
+
+    def _put(self, job_id: str, what: _Seen | _Retracted) -> None:
+        if job_id not in self._waiting and len(self._waiting) >= MOST_WAITING:
+            metrics.cache_writes("dropped").inc()
+            return
+        self._waiting[job_id] = what
+        self._done.clear()
+        self._wake.set()
 
     async def flushed(self) -> None:
         """Return when all that was offered has been written or given up."""
@@ -86,14 +109,18 @@ class Refresher:
                     await asyncio.sleep(REST)
             self._done.set()
 
-    async def _write(self, some: Sequence[_Seen]) -> bool:
+    async def _write(self, some: Sequence[_Seen | _Retracted]) -> bool:
         try:
-            entries = [_entry(seen, whole=seen.whole) for seen in some]
+            entries = [_entry(seen) for seen in some]
             # The first answer of a Redis tells its time, without which nothing is kept.
             outcomes = await self._keeper.keep(entries) or await self._keeper.keep(entries)
-            lacking = [seen for seen, outcome in zip(some, outcomes, strict=True) if outcome is Outcome.LACKING]
+            lacking = [
+                _entry(seen._replace(whole=True))
+                for seen, outcome in zip(some, outcomes, strict=True)
+                if outcome is Outcome.LACKING and isinstance(seen, _Seen)
+            ]
             if lacking:
-                await self._keeper.keep([_entry(seen, whole=True) for seen in lacking])
+                await self._keeper.keep(lacking)
         except ConnectionError as error:
             metrics.cache_writes("failed").inc(len(some))
             _log.warning("statuses not cached", count=len(some), reason=str(error))
@@ -101,7 +128,9 @@ class Refresher:
         return True
 
 
-def _entry(seen: _Seen, *, whole: bool) -> Entry:
-    if whole:
+def _entry(seen: _Seen | _Retracted) -> Entry:
+    if isinstance(seen, _Retracted):
+        return Entry(seen.job_id, GONE, seen.at)
+    if seen.whole:
         return Entry.of(Notice.of(seen.job), seen.at)
     return Entry(seen.job.id, seen.job.version, seen.at)

@@ -40,6 +40,10 @@ class StatusCache:
         """See `Refresher.offer`."""
         self._refresher.offer(jobs, seen_at, whole=whole)
 
+    def retract(self, ids: Collection[str], seen_at: float) -> None:
+        """See `Refresher.retract`."""
+        self._refresher.retract(ids, seen_at)
+
     async def claim_filling(self) -> bool:
         """See `RedisStatuses.claim_filling`; False where Redis does not answer."""
         try:

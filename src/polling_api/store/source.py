@@ -21,7 +21,7 @@ class PrimarySource:
         """See `jobs.read`."""
         return await jobs.read(self._engine, ids)
 
-    async def differing(self, known: Mapping[str, int]) -> Differences:
+    async def differing(self, known: Collection[Job]) -> Differences:
         """See `jobs.differing`."""
         return await jobs.differing(self._engine, known)
 

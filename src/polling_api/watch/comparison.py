@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from math import isfinite
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from polling_api import metrics
+from polling_api.domain.job import Job
 from polling_api.domain.pace import Strain
 from polling_api.errors import Unavailable
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
+from polling_api.watch.setbacks import Answered, Setbacks, denies
 from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
@@ -20,6 +22,14 @@ from polling_api.watch.topics import Topics
 COMPARED_AT_ONCE = 1_000  # ids in one statement
 
 _log = structlog.get_logger(__name__)
+
+
+class _Compared(NamedTuple):
+    """What the primary said: what it knows, what it knows less of than is known here, whose provider is silent."""
+
+    confirmed: Mapping[str, Job]
+    denied: Mapping[str, Job | None]
+    strained: Mapping[str, Strain]
 
 
 class Ear(Protocol):
@@ -67,6 +77,7 @@ class Comparison:
         self._contact = contact
         self._bounds = bounds
         self._clock = clock
+        self._setbacks = Setbacks(topics, cache)
         self._now = asyncio.Event()
         self.strained: Mapping[str, Strain] = {}
 
@@ -113,21 +124,37 @@ class Comparison:
 
     async def _compare_some(self, topics: Mapping[str, Topic], *, used_since: float) -> Mapping[str, Strain]:
         asked_at = self._clock()
-        known = {job_id: topic.snapshot.job for job_id, topic in topics.items() if topic.snapshot}
-        with self._contact.asking():
-            differences = await self._source.differing({job_id: job.version for job_id, job in known.items()})
-        for topic in topics.values():
-            topic.confirmed_at = max(topic.confirmed_at, asked_at)
-        for job in differences.changed:
-            known[job.id] = job
-            if topics[job.id].take(job):
-                metrics.MADE_UP.inc()
-        for job_id in differences.missing:
-            del known[job_id]
-            self._topics.bury(topics[job_id])
-        hot = [job for job_id, job in known.items() if self._is_hot(topics[job_id], used_since)]
+        compared = await self._ask(topics)
+        doubted = {job_id: topics[job_id] for job_id in compared.denied}
+        if doubted:
+            again_at = self._clock()  # after the first answer: a read that was under way does not stand for two
+            for job_id, job in (await self._ask(doubted)).denied.items():
+                self._setbacks.give_way(doubted[job_id], Answered(job, again_at))
+        hot = [job for job_id, job in compared.confirmed.items() if self._is_hot(topics[job_id], used_since)]
         self._cache.offer(hot, asked_at)
-        return differences.strained
+        return compared.strained
+
+    async def _ask(self, topics: Mapping[str, Topic]) -> _Compared:
+        """Ask the primary once, and take what is newer there."""
+        asked_at = self._clock()
+        known = {job_id: topic.snapshot for job_id, topic in topics.items() if topic.snapshot}
+        with self._contact.asking():
+            differences = await self._source.differing([snapshot.job for snapshot in known.values()])
+        told: dict[str, Job | None] = dict.fromkeys(differences.missing)
+        told |= {job.id: job for job in differences.changed}
+        confirmed: dict[str, Job] = {}
+        denied: dict[str, Job | None] = {}
+        for job_id, snapshot in known.items():
+            topic, job = topics[job_id], told.get(job_id, snapshot.job)
+            if job is None or denies(job, snapshot):
+                if topic.snapshot is snapshot and not topic.gone:  # else it is of a moment before what is known now
+                    denied[job_id] = job
+                continue
+            confirmed[job_id] = job
+            topic.confirmed_at = max(topic.confirmed_at, asked_at)
+            if job is not snapshot.job and topic.take(job):
+                metrics.MADE_UP.inc()
+        return _Compared(confirmed, denied, differences.strained)
 
     def _is_hot(self, topic: Topic, used_since: float) -> bool:
         """Whether it was asked for since the comparison before, and before that since the one before it.

@@ -6,14 +6,17 @@ from polling_api import metrics
 from polling_api.cache import Sighting
 from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
-from polling_api.resilience.coalesce import CoalescedReads
+from polling_api.resilience.backoff import jittered
+from polling_api.resilience.coalesce import RETRY_AFTER, CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
+from polling_api.watch.setbacks import Answered, Setbacks, denies
 from polling_api.watch.source import Cache, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
 
 NEVER = float("-inf")  # when what was only heard of, or is doubted, was confirmed
+MOST_ASKED = 4  # reads of the primary for one answer: one that began too early, two that deny, and one for a change
 
 Sees = Callable[[Job], bool]
 """Whether whoever asks may know of a job."""
@@ -54,6 +57,7 @@ class Loading:
         self._contact = contact
         self._oldest_answer = bounds.oldest_answer
         self._clock = clock
+        self._setbacks = Setbacks(topics, cache)
         self._reads = CoalescedReads(self._read, metrics.READS, answer_within=bounds.answer_within)
 
     async def load(
@@ -73,46 +77,68 @@ class Loading:
         topic = self._topics.of(job_id, self._clock())
         try:
             cached = None if fresh else await self._cache.get(job_id)
-            if cached is not None and self._answers(cached, sees, since):
+            if cached is not None and self._answers(topic, cached, sees, since):
                 metrics.snapshot_reads("redis").inc()
                 self._confirm(topic, cached)
                 return topic
-            return await self._from_primary(topic, cached, fresh=fresh)
+            return await self._from_primary(topic, cached, since=since, fresh=fresh)
         finally:
             self._topics.forget_unread(topic)
 
-    def _answers(self, cached: Sighting, sees: Sees, since: float) -> bool:
+    def _answers(self, topic: Topic, cached: Sighting, sees: Sees, since: float) -> bool:
         now = self._clock()
         age, since = now - cached.at, max(since, now - self._oldest_answer)
         metrics.snapshot_age("redis").observe(age)
-        outcome = "old" if cached.at < since else "hit" if sees(cached.job) else "foreign"
+        # Less than is known here is no answer, and proves nothing either: the primary is asked.
+        if cached.at < since or denies(cached.job, topic.snapshot):
+            outcome = "old"
+        else:
+            outcome = "hit" if sees(cached.job) else "foreign"
         metrics.cache_lookups(outcome).inc()
         return outcome == "hit"
 
-    async def _from_primary(self, topic: Topic, cached: Sighting | None, *, fresh: bool) -> Topic | None:
-        unknown = topic.snapshot is None
+    async def _from_primary(self, topic: Topic, cached: Sighting | None, *, since: float, fresh: bool) -> Topic | None:
         try:
-            with self._contact.asking():
-                read = await self._reads.get(topic.job_id, fresh=fresh)
-                if read is None and unknown and topic.snapshot is not None:
-                    # It was published while we read: it may have been committed just after.
-                    read = await self._reads.get(topic.job_id, fresh=True)
+            answered = await self._agreed(topic, since=since, fresh=fresh)
         except Unavailable:
             if cached is not None:  # kept for answers that say how old they are
                 self._topics.confirm(topic, cached.job, cached.at)
             raise
-        if read is None:
+        if denies(answered.job, topic.snapshot) and not topic.gone:
+            self._setbacks.give_way(topic, answered)
+        if answered.job is None:
             self._topics.bury(topic)
             return None
-        self._confirm(topic, read)
+        self._confirm(topic, Sighting(answered.job, answered.asked_at))
         return topic
+
+    async def _agreed(self, topic: Topic, *, since: float, fresh: bool) -> Answered:
+        """What the primary said after `since`; where it denies what is known here, it said so twice.
+
+        Once is enough for a deletion that was told: that is a second word for it.
+        """
+        denied, since = None, min(since, self._clock())  # what is asked from now on is never too old
+        for _ in range(MOST_ASKED):
+            known, began = topic.snapshot, self._clock()
+            with self._contact.asking():
+                answered = await self._reads.get(topic.job_id, fresh=fresh)
+            fresh = True
+            if answered is None or answered.asked_at < since:
+                continue  # it joined a read that had begun long ago
+            if not denies(answered.job, topic.snapshot):
+                return answered
+            if known is topic.snapshot and answered.asked_at >= began:
+                if denied is known or (answered.job is None and topic.deletion_told):
+                    return answered
+                denied = known
+        raise Unavailable("The primary contradicts what is known.", retry_after=jittered(RETRY_AFTER))
 
     def _confirm(self, topic: Topic, seen: Sighting) -> None:
         topic.used_at = self._clock()
         self._topics.confirm(topic, seen.job, seen.at)
 
-    async def _read(self, ids: Collection[str]) -> Mapping[str, Sighting]:
+    async def _read(self, ids: Collection[str]) -> Mapping[str, Answered]:
         asked_at = self._clock()
         found = await self._source.read(ids)
         self._cache.offer(found.values(), asked_at, whole=True)
-        return {job_id: Sighting(job, asked_at) for job_id, job in found.items()}
+        return {job_id: Answered(found.get(job_id), asked_at) for job_id in ids}

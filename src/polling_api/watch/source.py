@@ -13,7 +13,7 @@ class Differences(Protocol):
 
     @property
     def changed(self) -> Sequence[Job]:
-        """Jobs whose version differs from the known one."""
+        """Jobs whose version differs from the known one, or is another under the same number."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class Source(Protocol):
         """The present version of each job that exists."""
         ...
 
-    async def differing(self, known: Mapping[str, int]) -> Differences:
+    async def differing(self, known: Collection[Job]) -> Differences:
         """Compare known versions with the present ones."""
         ...
 
@@ -54,6 +54,13 @@ class Cache(Protocol):
         """Tell what the primary said when it was asked at `seen_at`; never waits, never raises."""
         ...
 
+    def retract(self, ids: Collection[str], seen_at: float) -> None:
+        """Have nothing answered with that is kept of some jobs, of which the primary knew less when asked at `seen_at`.
+
+        Never waits, never raises.
+        """
+        ...
+
 
 class NoCache:
     """Knows nothing, and keeps nothing: every cold read is one of the primary."""
@@ -64,3 +71,6 @@ class NoCache:
 
     def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
         """Forget it."""
+
+    def retract(self, ids: Collection[str], seen_at: float) -> None:
+        """Nothing is kept."""

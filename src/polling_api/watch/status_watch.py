@@ -81,12 +81,14 @@ class StatusWatch:
     def remark(self, job: Job) -> Remark | None:
         """What a reader should know of a version that is answered with: nothing, as long as all is well."""
         strain = self._comparison.strained.get(job.id)
-        if (strain is None and not self._contact.lost) or job.terminal:
+        if strain is None and not self._contact.lost:
             return None
         topic = self._topics.get(job.id)
         age = None
         if self._contact.lost and topic is not None and not self.certain(topic):
-            age = int(min(self._clock() - topic.confirmed_at, self._bounds.oldest_kept))
+            age = int(min(self._clock() - topic.confirmed_at, self._oldest(job)))
+        if job.terminal:
+            strain = None  # the provider has nothing more to confirm
         return None if age is None and strain is None else Remark(age, strain)
 
     async def get(self, job_id: str, sees: Sees = anybody) -> Snapshot | None:
@@ -200,7 +202,7 @@ class StatusWatch:
         elif notice.tells_deletion:
             metrics.NOTICES.labels("taken").inc()
             # Until the primary has been asked: where it cannot be, better not to say than to show what may be gone.
-            topic.confirmed_at = NEVER
+            topic.confirmed_at, topic.deletion_told = NEVER, True
             self._rereads.next(topic)
         elif topic.snapshot is not None and notice.version <= topic.snapshot.job.version:
             metrics.NOTICES.labels("stale").inc()
@@ -248,10 +250,14 @@ class StatusWatch:
         await self._comparison.run()
 
     def _keeps(self, topic: Topic, job: Job, now: float) -> bool:
-        """Whether a snapshot is answered with that cannot be confirmed now; the end of a job cannot change."""
+        """Whether a snapshot is answered with that cannot be confirmed now."""
         if not self._contact.lost or topic.confirmed_at == NEVER:
             return False
-        return job.terminal or now - topic.confirmed_at <= self._bounds.oldest_kept
+        return now - topic.confirmed_at <= self._oldest(job)
+
+    def _oldest(self, job: Job) -> float:
+        """How old an answer may be, in seconds, that says how old it is."""
+        return self._bounds.oldest_end if job.terminal else self._bounds.oldest_kept
 
     def _register(self, job_id: str, follower: Follower) -> Topic:
         topic = self._topics.of(job_id, self._clock())

@@ -1,7 +1,7 @@
 """One watched job: its present snapshot, the statuses before it, and who follows it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from polling_api.domain.job import Job
@@ -17,21 +17,27 @@ class Follower(Protocol):
         """The topic has a newer version than before, or the job is gone."""
         ...
 
+    def set_back(self, topic: "Topic") -> None:
+        """The topic has a lower version than before: the primary has lost what was known. As quick as `changed`."""
+        ...
+
 
 class Topic:
     """The newest known version of one job, and as much of its past as a stream may still need.
 
     `past` holds one snapshot for each status before the present one, in order; it is whole for readers who have seen
-    a version of at least `whole_after`. Versions are only ever taken if newer: messages may be late or doubled.
+    a version of at least `whole_after`. Versions are only ever taken if newer: messages may be late or doubled. The one
+    exception is `set_back`.
 
     Moments are the watch's, in monotonic seconds: the snapshot was asked for at `used_at`, and was still the newest
     version in the primary at `confirmed_at`. `asked_in` is the last comparison that found it asked for. `reread` has
-    not begun yet; the one before it began at `reread_at`.
+    not begun yet; the one before it began at `reread_at`. `deletion_told` is whether anybody said that the job is gone.
     """
 
     __slots__ = (
         "asked_in",
         "confirmed_at",
+        "deletion_told",
         "followers",
         "gone",
         "job_id",
@@ -50,6 +56,7 @@ class Topic:
         self.whole_after = 0
         self.followers: set[Follower] = set()
         self.gone = False
+        self.deletion_told = False
         self.used_at = now
         self.asked_in = -1
         self.confirmed_at = float("-inf")
@@ -90,7 +97,15 @@ class Topic:
     def tell(self) -> None:
         """Tell all who follow that there is a newer version, or that the job is gone."""
         if self.followers:
-            self._tell(tuple(self.followers))
+            self._tell(tuple(self.followers), lambda follower: follower.changed(self))
+
+    def set_back(self, job: Job) -> None:
+        """Take a version though it is lower, since the primary has lost the known one, and tell all who follow."""
+        self.snapshot = Snapshot(job)
+        self.past.clear()
+        self.whole_after = job.status_version - 1
+        if self.followers:
+            self._tell(tuple(self.followers), lambda follower: follower.set_back(self))
 
     def since(self, version: int) -> Sequence[Snapshot] | None:
         """What a reader who has seen `version` has to be sent, in order: every status after it, and the present.
@@ -120,9 +135,9 @@ class Topic:
         self.whole_after = 0
         return True
 
-    def _tell(self, followers: Sequence[Follower]) -> None:
+    def _tell(self, followers: Sequence[Follower], tell: Callable[[Follower], None]) -> None:
         for follower in followers[:WOKEN_AT_ONCE]:
             if follower in self.followers:
-                follower.changed(self)
+                tell(follower)
         if len(followers) > WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._tell, followers[WOKEN_AT_ONCE:])
+            asyncio.get_running_loop().call_soon(self._tell, followers[WOKEN_AT_ONCE:], tell)

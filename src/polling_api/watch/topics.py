@@ -69,9 +69,13 @@ class Topics:
         return topic.take(job)
 
     def confirm(self, topic: Topic, job: Job, seen_at: float) -> None:
-        """Take a version if it is newer; either way what is known was no older than the primary at `seen_at`."""
-        topic.confirmed_at = max(topic.confirmed_at, seen_at)
+        """Take a version that was the newest in the primary at `seen_at`, unless more is known; that is not confirmed.
+
+        For more than the primary knew may have come about since, or may be lost.
+        """
         self.take(topic, job)
+        if topic.snapshot is not None and topic.snapshot.job.version == job.version:
+            topic.confirmed_at = max(topic.confirmed_at, seen_at)
 
     def forget_unread(self, topic: Topic) -> None:
         """Forget a topic that could not be read, unless somebody still waits for it."""

@@ -23,3 +23,7 @@ class Waiter:
         reached = topic.gone or (topic.snapshot is not None and self._until(topic.snapshot.job))
         if reached and not self.woken.done():
             self.woken.set_result(None)
+
+    def set_back(self, topic: Topic) -> None:
+        """What is waited for is told by a version's state, whatever its number."""
+        self.changed(topic)

@@ -12,6 +12,7 @@ from in_process.caching import CachingNode, caching_node, kept
 from in_process.carriers import RedisCarrier
 from in_process.deadlines import eventually
 from in_process.following import Witness
+from in_process.losing import lose_all_after
 from in_process.moving import Mover
 from in_process.sources import HeldSource, statements_of
 from polling_api import metrics
@@ -344,3 +345,46 @@ async def test_a_job_that_is_committed_while_it_is_read_in_vain_is_found(
         source.after_read.open()
 
         assert version_of(await reading) == 1
+
+
+async def test_what_a_failover_lost_gives_way_in_redis_too_though_no_version_is_higher(
+    engine: AsyncEngine, redis: RedisCarrier, mover: Mover
+) -> None:
+    first = await mover.stored()
+    async with caching_node(PrimarySource(engine), redis, bounds=FREQUENT) as here:
+        second = await committed(here, mover, first, Status.IN_PROGRESS)
+        await here.watch.follow(second.id, witness := Witness())
+        await here.cache.flushed()
+        assert await kept(redis, second.id) is not None
+
+        await lose_all_after(engine, first)
+        await eventually(lambda: witness.set_back_to == [1])
+        await here.cache.flushed()
+
+        async with caching_node(PrimarySource(engine), redis) as there:
+            assert version_of(await there.watch.get(second.id)) == 1
+
+
+async def test_a_lower_version_in_redis_than_is_known_here_makes_the_primary_be_asked_and_nothing_give_way(
+    engine: AsyncEngine, redis: RedisCarrier, mover: Mover
+) -> None:
+    """Whoever wrote it may have asked before the version came about, or a copy that lags."""
+    source, before = HeldSource(engine), counted(metrics.SETBACKS.labels, "version")
+    async with caching_node(source, redis, bounds=STRICT) as node:
+        first = await mover.stored()
+        [second] = await mover.commit([first], Status.IN_PROGRESS)
+        topic = await node.watch.follow(second.id, Witness())
+        assert topic is not None
+        await node.cache.flushed()
+        async with redis.client() as plain:
+            await plain.flushall()
+        node.cache.offer([first], time.monotonic(), whole=True)
+        await node.cache.flushed()
+
+        topic.confirmed_at -= 10
+        reads = source.reads
+        snapshot = await node.watch.get(second.id)
+
+    assert version_of(snapshot) == 2
+    assert source.reads == reads + 1
+    assert counted(metrics.SETBACKS.labels, "version") == before

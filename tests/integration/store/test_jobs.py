@@ -126,16 +126,26 @@ async def test_reading_many_jobs_takes_one_statement(engine: AsyncEngine, submit
 async def test_differing_answers_with_what_changed_and_what_is_missing_alone(
     engine: AsyncEngine, submit: Submit
 ) -> None:
-    same, behind, ahead = await submit(), await submit(), await submit()
+    same, behind, ahead, anew = [await submit() for _ in range(4)]
+    earlier = anew.updated_at - timedelta(microseconds=1)
 
-    found = await jobs.differing(engine, {same.id: 1, behind.id: 0, ahead.id: 9, "job_unknown": 1})
+    found = await jobs.differing(
+        engine,
+        [
+            same,
+            replace(behind, version=0),
+            replace(ahead, version=9),
+            replace(anew, updated_at=earlier),
+            replace(same, id="job_unknown"),
+        ],
+    )
 
-    assert sorted(job.id for job in found.changed) == sorted([behind.id, ahead.id])
+    assert sorted(job.id for job in found.changed) == sorted([behind.id, ahead.id, anew.id])
     assert found.missing == ["job_unknown"]
 
 
 async def test_differing_from_nothing_is_no_difference(engine: AsyncEngine) -> None:
-    assert await jobs.differing(engine, {}) == Differences([], [])
+    assert await jobs.differing(engine, []) == Differences([], [])
 
 
 @pytest.mark.usefixtures("empty")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.caching import any_job
 from in_process.stored_results import items_of
 from polling_api.domain.job import Outcome, Status
 from polling_api.domain.result import ItemResult
@@ -94,7 +95,7 @@ async def test_the_next_due_time_is_the_first_entry_of_the_index(engine: AsyncEn
 
 
 async def test_a_comparison_uses_the_primary_key(engine: AsyncEngine, ids: list[str], plans: Plans) -> None:
-    plan = await plans(jobs.differing(engine, dict.fromkeys(ids, 5)))
+    plan = await plans(jobs.differing(engine, [any_job(5, job_id=job_id) for job_id in ids]))
 
     assert '"Index Name": "jobs_pkey"' in plan
     assert "Seq Scan" not in plan

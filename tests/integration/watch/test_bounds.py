@@ -7,15 +7,17 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.carriers import LocalCarrier
+from in_process.clocks import Clock
 from in_process.deadlines import eventually
 from in_process.following import Witness
 from in_process.moving import Mover
 from in_process.nodes import running_node
+from in_process.sources import HeldSource
 from polling_api.domain.job import Job, Status, new_job_id
 from polling_api.errors import Unavailable
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Bounds, NoCache, StatusWatch
+from polling_api.watch import Bounds, NoCache, Remark, StatusWatch
 
 FORGETFUL = Bounds(compare_every=0.05, compare_when_deaf=0.05, idle=0.1)
 
@@ -163,3 +165,26 @@ async def test_only_what_is_asked_for_again_and_again_is_renewed_for_other_proce
     comparing.cancel()
     await asyncio.gather(comparing, return_exceptions=True)
     assert set(cache.renewed) == {often.id}
+
+
+async def test_without_the_primary_an_end_is_told_for_longer_with_its_age_and_not_for_ever(
+    engine: AsyncEngine, nowhere: AsyncEngine, mover: Mover
+) -> None:
+    clock, source = Clock(), HeldSource(engine)
+    bounds = Bounds(oldest_kept=300, oldest_end=1_000)
+    watch = StatusWatch(source, Hub(LocalTransport(LocalBus())), bounds, clock=clock)
+    running, other = await mover.stored(), await mover.stored()
+    [ended] = await mover.commit([other], Status.CANCELLED)
+    for job in (running, ended):
+        await watch.get(job.id)
+    source.use(nowhere)
+    watch.lose_contact()
+
+    clock.now += 301
+    assert watch.live(running.id) is None
+    assert watch.live(ended.id) is not None
+    assert watch.remark(ended) == Remark(age=301)
+    clock.now += 700
+    assert watch.live(ended.id) is None
+    with pytest.raises(Unavailable):
+        await watch.get(ended.id)

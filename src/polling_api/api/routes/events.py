@@ -6,18 +6,17 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Door, admitted
 from polling_api.api.answers import Answer
-from polling_api.api.event_stream import HEADERS
 from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
-from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
+from polling_api.api.open_streams import OpenStreams, head_of_stream, seen_the_end
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.requests import last_event_id, query
 from polling_api.api.streaming import EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.ratelimit import STREAM
-from polling_api.representation import Form, Snapshot
+from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
@@ -59,7 +58,7 @@ class EventsEndpoint:
         topic = followed[job_id]
         try:
             seen = await self._believed(seen, topic)
-            answer = _answer_at_once(topic.snapshot, seen, scope)
+            answer = self._answer_at_once(topic, seen, scope)
             if answer is not None:
                 await send_whole(answer, send)
                 return
@@ -83,12 +82,12 @@ class EventsEndpoint:
             raise no_such_job()
         return None if seen is not None and seen > snapshot.job.version else seen
 
-
-def _answer_at_once(snapshot: Snapshot | None, seen: int | None, scope: Scope) -> Answer | None:
-    """The answer to who has seen the job's end, or asks for the head alone; None where a stream is the answer."""
-    if snapshot is not None and snapshot.job.terminal and seen == snapshot.job.version:
-        return SEEN_THE_END
-    return Answer(200, HEADERS) if scope["method"] == "HEAD" else None
+    def _answer_at_once(self, topic: Topic, seen: int | None, scope: Scope) -> Answer | None:
+        """The answer to who has seen the job's end, or asks for the head alone; None where a stream is the answer."""
+        snapshot = topic.snapshot
+        if snapshot is not None and snapshot.job.terminal and seen == snapshot.job.version:
+            return seen_the_end(self._watch, [topic])
+        return head_of_stream(self._watch, [topic]) if scope["method"] == "HEAD" else None
 
 
 def _version(seen: str) -> int | None:

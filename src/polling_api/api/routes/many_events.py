@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Admission, Door, admitted
-from polling_api.api.answers import Answer
 from polling_api.api.cursors import Cursor, Cursors
-from polling_api.api.event_stream import HEADERS
 from polling_api.api.forms import asked_form
 from polling_api.api.guard import Guard, note_missed
 from polling_api.api.held import send_whole
 from polling_api.api.limits import PARTY
 from polling_api.api.many_jobs import NOT_THERE, NOTHING_SEEN, ManyJobsStream, is_over
-from polling_api.api.open_streams import SEEN_THE_END, OpenStreams
+from polling_api.api.open_streams import OpenStreams, head_of_stream, seen_the_end
 from polling_api.api.ownership import Ownership, no_such_job, require_grant
 from polling_api.api.requests import last_event_id, query
 from polling_api.api.routes.client_events import ClientEventsEndpoint
@@ -106,9 +104,9 @@ class ManyEventsEndpoint:
             raise no_such_job()
         known = _believed(seen, topics)
         if all(_nothing_follows(known[job_id], topics.get(job_id)) for job_id in known):
-            await send_whole(SEEN_THE_END, send)
+            await send_whole(seen_the_end(self._watch, topics.values()), send)
         elif scope["method"] == "HEAD":
-            await send_whole(Answer(200, HEADERS), send)
+            await send_whole(head_of_stream(self._watch, topics.values()), send)
         else:
             with self._streams.held(stream, admission, scope.get(PARTY)):
                 stream.begin(topics, known)

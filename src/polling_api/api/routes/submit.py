@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
-from polling_api.api.answers import NO_STORE, VARY, Answer, unfinished
+from polling_api.api.answers import NO_STORE, VARY, Answer, remarked, unfinished
 from polling_api.api.auditing import address_of
 from polling_api.api.checked import TRANSPORT
 from polling_api.api.held import Holding, send_whole
@@ -134,7 +134,9 @@ class SubmitEndpoint:
             # Whose key has ended meanwhile is told what was stored while it was good, and no more of the job: who is
             # told that the submit was refused submits again.
             told = present if admission_of(scope).lapsed() is None else None
-            return self._answer(created, told or Snapshot(job), wait)
+            answer = self._answer(created, told or Snapshot(job), wait)
+            remark = told and self._watch.remark(told.job)
+            return remarked(answer, told.job, remark) if told and remark else answer
 
         held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
         try:
