@@ -104,6 +104,7 @@ class Monitor:
     ) -> None:
         self.process = world.process(name)
         self.acts = 0
+        self.rank = 0
         self._world = world
         self._course = course
         self._after = after
@@ -129,6 +130,11 @@ class Monitor:
     def willing(self) -> bool:
         """See `Party`."""
         return not self.done and not self._heard.is_set()
+
+    @property
+    def next(self) -> Callable[[], object]:
+        """See `Party`."""
+        return self.act
 
     def act(self) -> None:
         """Tell the monitor that something has become of the jobs; at first, that it may begin."""

@@ -33,8 +33,8 @@ def new_job(job_id: str) -> Job:
     )
 
 
-def following(job: Job, transition: Transition) -> Job:
-    """The version that a transition makes of a job."""
+def following(job: Job, transition: Transition, era: int = 0) -> Job:
+    """The version that a transition makes of a job; after another failover it is another one."""
     version = job.version + 1
     return replace(
         job,
@@ -42,7 +42,7 @@ def following(job: Job, transition: Transition) -> Job:
         status=transition.status,
         status_version=job.status_version if transition.status is job.status else version,
         progress=transition.progress,
-        updated_at=job.updated_at + timedelta(seconds=1),
+        updated_at=job.updated_at + timedelta(seconds=1 + era),
     )
 
 
@@ -61,6 +61,7 @@ class Postgres:
         self._lost_at: dict[tuple[str, int], float] = {}
         self._missing_since: dict[str, float] = {}
         self._owners: dict[str, str] = {}
+        self._era = 0
 
     def __str__(self) -> str:
         return "postgres"
@@ -124,7 +125,7 @@ class Postgres:
             job = self.job(change.job_id)
             if job is None or job.version != change.from_version or self._owners.get(job.id) != owner or job.terminal:
                 continue
-            saved.append(following(job, change.transition))
+            saved.append(following(job, change.transition, self._era))
             self._commit(saved[-1])
         return saved
 
@@ -135,6 +136,7 @@ class Postgres:
 
     def fail_over(self) -> None:
         """Promote a replica that lacks the newest version of each job; one that has no other, it does not know."""
+        self._era += 1
         for job_id, versions in tuple(self._versions.items()):
             lost = versions.pop()
             self._lost_at[job_id, lost.version] = self._loop.now
@@ -145,12 +147,16 @@ class Postgres:
         """See `store.jobs.read`."""
         return {job_id: job for job_id in ids if (job := self.job(job_id)) is not None}
 
-    def differing(self, known: Mapping[str, int]) -> Differences:
+    def differing(self, known: Collection[Job]) -> Differences:
         """See `store.jobs.differing`."""
-        present = self.read(known)
+        present = [(one, self.job(one.id)) for one in known]
         return Differences(
-            changed=[job for job_id, job in present.items() if job.version != known[job_id]],
-            missing=[job_id for job_id in known if job_id not in present],
+            changed=[
+                job
+                for one, job in present
+                if job is not None and (job.version, job.updated_at) != (one.version, one.updated_at)
+            ],
+            missing=[one.id for one, job in present if job is None],
         )
 
     def statuses_after(self, after: Mapping[str, int]) -> Mapping[str, list[Job]]:
@@ -178,7 +184,7 @@ class PostgresSource:
         asked = tuple(ids)
         return await self._wire.call(self._postgres, "read", lambda: self._postgres.read(asked))
 
-    async def differing(self, known: Mapping[str, int]) -> Differences:
+    async def differing(self, known: Collection[Job]) -> Differences:
         """See `watch.Source`."""
         return await self._wire.call(self._postgres, "comparison", lambda: self._postgres.differing(known))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,6 +82,7 @@ class Reader:
         self, world: "World", nodes: Sequence[Node], job_id: str, times: int = 1, *, slow: bool = False
     ) -> None:
         self.acts = 0
+        self.rank = 0
         self.seen = 0
         self.busy = False
         self.socket: Socket | None = None
@@ -111,8 +112,13 @@ class Reader:
         """See `Party`."""
         return not self.busy and not self.done
 
-    def act(self) -> None:
+    @property
+    def next(self) -> Callable[[], object]:
         """See `Party`."""
+        return self.act
+
+    def act(self) -> None:
+        """Ask."""
         node = self._nodes[self.acts % len(self._nodes)]
         self.acts += 1
         self.busy = True

@@ -1,6 +1,6 @@
 """Redis as the service knows it: what it keeps, by the rule of the script, and what it carries to who listens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from model.loop import ModelLoop, Process
@@ -137,15 +137,21 @@ class ModelStatuses(RedisStatuses):
 class Message:
     """Something under way to one listener."""
 
-    __slots__ = ("_bus", "body", "process")
+    __slots__ = ("_bus", "body", "process", "rank")
 
     def __init__(self, bus: "Bus", process: Process, body: bytes) -> None:
         self.process = process
         self.body = body
+        self.rank = 0
         self._bus = bus
 
     def __str__(self) -> str:
         return f"{b' '.join(self.body.split(b' ')[:2]).decode()} to {self.process}"
+
+    @property
+    def next(self) -> Callable[[], object]:
+        """See `Pending`."""
+        return self.deliver
 
     def deliver(self) -> None:
         """Let the listener hear it."""

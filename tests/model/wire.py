@@ -28,7 +28,19 @@ class Server(Protocol):
 class Call:
     """One call. Whoever makes it may give it up, or die; what it asked for may be done nevertheless."""
 
-    __slots__ = ("_error", "_execute", "_result", "_server", "_wire", "answered", "name", "process", "taken", "until")
+    __slots__ = (
+        "_error",
+        "_execute",
+        "_result",
+        "_server",
+        "_wire",
+        "answered",
+        "name",
+        "process",
+        "rank",
+        "taken",
+        "until",
+    )
 
     def __init__(
         self,
@@ -44,6 +56,7 @@ class Call:
         self.until = wire.loop.now + within
         self.answered = answered
         self.taken = False
+        self.rank = 0
         self._wire = wire
         self._server = server
         self._execute = execute
@@ -52,6 +65,11 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.process}'s {self.name}"
+
+    @property
+    def next(self) -> Callable[[], object]:
+        """See `Pending`."""
+        return self.answer if self.taken else self.take
 
     @property
     def heard(self) -> bool:

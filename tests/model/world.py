@@ -19,7 +19,22 @@ Move = Callable[[], object]
 """Something that can happen: a method of what it happens to, by whose name a schedule is told."""
 
 
-class Party(Protocol):
+class Pending(Protocol):
+    """Something that is about to happen.
+
+    Attributes:
+        rank: 0, or higher the later it was passed over for something else: then it happens after all that was not.
+    """
+
+    rank: int
+
+    @property
+    def next(self) -> Move:
+        """What happens."""
+        ...
+
+
+class Party(Pending, Protocol):
     """Somebody who does something of their own accord: a client, or the provider of whom a monitor hears."""
 
     @property
@@ -35,10 +50,6 @@ class Party(Protocol):
     @property
     def done(self) -> bool:
         """Whether nothing is to be waited for from it."""
-        ...
-
-    def act(self) -> None:
-        """Do so."""
         ...
 
     def hang_up(self) -> None:
@@ -82,6 +93,7 @@ class World:
         self.log: list[str] | None = None
         self.states: set[int] | None = None
         self._troubles = Troubles(self, allowed)
+        self._passed_over = 0
         self._surroundings = self.process("surroundings")
 
     def process(self, name: str) -> Process:
@@ -99,22 +111,11 @@ class World:
         for _ in range(MOST_STEPS):
             process = self._at_turn()
             if process is not None:
-                moves, troubles = self._before_turn(process), 0
+                self._make(self._chosen_before_turn(process, chooser))
             elif all([party.done for party in self.parties]):
                 return
             else:
-                moves, troubles = self._in_the_open(), self._troubles.count()
-            if not moves:
-                raise Broken("nothing can happen any more, and not everybody has an answer")
-            chosen, possible = 0, len(moves) + troubles
-            if possible != 1:
-                if self.states is not None:
-                    self.states.add(self._state())
-                chosen = chooser.choose(possible)
-            if chosen < len(moves):
-                self._make(moves[chosen])
-            else:
-                self._make(self._troubles.possible()[chosen - len(moves)])
+                self._make(self._chosen_in_the_open(chooser))
         raise Broken("it does not come to an end")
 
     def settle(self, seconds: float = 0.0) -> None:
@@ -189,8 +190,8 @@ class World:
                 return process
         return None
 
-    def _before_turn(self, process: Process) -> list[Move]:
-        """What can happen to a process that has a turn: that, or what comes to it before.
+    def _chosen_before_turn(self, process: Process, chooser: Chooser) -> Move:
+        """A process's turn, or something that comes to it before.
 
         All else can as well come after, with the same result, since no turn changes what others see before a server
         acts on it.
@@ -198,27 +199,49 @@ class World:
         moves: list[Move] = [process.turn]
         moves += [call.answer for call in self.wire.calls if call.taken and call.process is process]
         moves += [message.deliver for message in self.bus.messages if message.process is process]
-        return moves + self._troubles.before_turn(process)
+        moves += self._troubles.before_turn(process)
+        return moves[self._choice(len(moves), chooser)]
 
-    def _in_the_open(self) -> list[Move]:
-        """What can happen while no process has a turn, the usual first."""
-        moves = self._under_way()
+    def _chosen_in_the_open(self, chooser: Chooser) -> Move:
+        """Something that happens while no process has a turn. What is passed over for it happens after all else."""
+        pending = self._pending()
+        timer = self.loop.next_timer()
+        ticks = timer is not None and all([timer <= call.until for call in self.wire.calls])
+        possible = len(pending) + ticks + self._troubles.count()
+        if not possible:
+            raise Broken("nothing can happen any more, and not everybody has an answer")
+        chosen = self._choice(possible, chooser)
+        if chosen >= len(pending):
+            others = [self.tick, *self._troubles.possible()] if ticks else self._troubles.possible()
+            return others[chosen - len(pending)]
+        for passed_over in pending[:chosen]:
+            self._passed_over += 1
+            passed_over.rank = self._passed_over
+        pending[chosen].rank = 0
+        return pending[chosen].next
+
+    def _choice(self, possible: int, chooser: Chooser) -> int:
+        if possible == 1:
+            return 0
+        if self.states is not None:
+            self.states.add(self._state())
+        return chooser.choose(possible)
+
+    def _pending(self) -> list[Pending]:
+        """What is about to happen, the usual first."""
         willing = [party for party in self.parties if party.willing]
         willing.sort(key=_acts)
-        moves += [party.act for party in willing]
-        timer = self.loop.next_timer()
-        if timer is not None and all([timer <= call.until for call in self.wire.calls]):
-            moves.append(self.tick)
-        return moves
+        pending: list[Pending] = [*self.wire.calls, *self.bus.messages, *willing]
+        if self._passed_over:
+            pending.sort(key=_rank)
+        return pending
 
     def _usual(self) -> list[Move]:
         """What happens if nobody does anything, and time stands."""
         process = self._at_turn()
-        return self._under_way() if process is None else [process.turn]
-
-    def _under_way(self) -> list[Move]:
-        moves: list[Move] = [call.answer if call.taken else call.take for call in self.wire.calls]
-        return moves + [message.deliver for message in self.bus.messages]
+        if process is not None:
+            return [process.turn]
+        return [under_way.next for under_way in (*self.wire.calls, *self.bus.messages)]
 
     def _state(self) -> int:
         """A number for all that matters now: two states that differ hardly ever have the same."""
@@ -245,3 +268,7 @@ def told(move: Any) -> str:
 
 def _acts(party: Party) -> int:
     return party.acts
+
+
+def _rank(pending: Pending) -> int:
+    return pending.rank
