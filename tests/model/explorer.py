@@ -83,15 +83,28 @@ def wander(build: Build, seeds: Iterable[int], share: float) -> Explored:
 
 
 def shrunk(build: Build, schedule: Deviations, broken: Broken) -> tuple[Deviations, Broken]:
-    """Leave out of a schedule what it does not need for a rule to be broken."""
-    at = len(schedule)
-    while at:
-        at -= 1
-        shorter = schedule[:at] + schedule[at + 1 :]
-        again = play(build, Scripted(shorter)).broken
-        if again is not None:
-            schedule, broken, at = shorter, again, len(shorter)
+    """Leave out of a schedule what it does not need for a rule to be broken, and make its choices more usual."""
+    simpler = True
+    while simpler:
+        simpler = False
+        for candidate in _simpler(schedule):
+            again = play(build, Scripted(candidate)).broken
+            if again is not None:
+                schedule, broken, simpler = candidate, again, True
+                break
     return schedule, broken
+
+
+def _simpler(schedule: Deviations) -> Iterator[Deviations]:
+    """Schedules that are shorter than another, or do more usual things or earlier ones; all of them are fewer each time."""
+    for at in reversed(range(len(schedule))):
+        yield schedule[:at] + schedule[at + 1 :]
+        later = schedule[at + 1 :]
+        for back in (1, 2, 3, 4):
+            yield schedule[:at] + tuple((step - back, chosen) for step, chosen in later if step - back > (schedule[at - 1][0] if at else -1))
+    for at, (step, chosen) in enumerate(schedule):
+        if chosen > 1:
+            yield (*schedule[:at], (step, chosen - 1), *schedule[at + 1 :])
 
 
 def _played(build: Build, schedule: Deviations, explored: Explored) -> list[int]:

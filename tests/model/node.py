@@ -8,6 +8,7 @@ from model.redis import ModelStatuses, ModelTransport
 from polling_api.api.ownership import Ownership
 from polling_api.cache import CACHE_CIRCUIT, Keeping, RedisClock, StatusCache
 from polling_api.domain.caller import Caller
+from polling_api.domain.job import Job
 from polling_api.hub import Hub, Notice
 from polling_api.resilience.breaker import Breaker
 from polling_api.watch import Absences, Bounds, StatusWatch, Topic
@@ -33,6 +34,7 @@ class Node:
     def __init__(self, world: "World", name: str, watch: Callable[..., StatusWatch], *, cached: bool) -> None:
         self.process = world.process(name)
         self._rules = world.rules
+        self._clock = world.loop.time
         keeping = Keeping(CACHED_FOR, RedisClock()) if cached else None
         self.process.context.run(self._build, world, watch, keeping)
         world.nodes.append(self)
@@ -59,10 +61,15 @@ class Node:
         running = [self.hub.run, self.watch.run, *([self.cache.run] if self.cache else [])]
         self._running = [self.process.start(run()) for run in running]
 
-    def knows(self, job_id: str) -> int:
-        """The version it knows, 0 where it knows none."""
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock()
+
+    def knows(self, job_id: str) -> Job | None:
+        """The version that it knows."""
         topic = self.topic(job_id)
-        return topic.snapshot.job.version if topic is not None and topic.snapshot is not None else 0
+        return topic.snapshot.job if topic is not None and topic.snapshot is not None else None
 
     def state(self) -> object:
         """What distinguishes it from another."""

@@ -18,6 +18,14 @@ CREATED: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ITEMS: Final = 4
 
 
+Version = tuple[str, int, datetime]
+"""What tells a version from all others: a failover may have its number given anew."""
+
+
+def _version(job: Job) -> Version:
+    return job.id, job.version, job.updated_at
+
+
 def new_job(job_id: str) -> Job:
     """A job as it is submitted."""
     return Job(
@@ -57,8 +65,8 @@ class Postgres:
         self.away = False
         self._loop = loop
         self._versions: dict[str, list[Job]] = {}
-        self._committed_at: dict[tuple[str, int], float] = {}
-        self._lost_at: dict[tuple[str, int], float] = {}
+        self._committed_at: dict[Version, float] = {}
+        self._lost_at: dict[Version, float] = {}
         self._missing_since: dict[str, float] = {}
         self._owners: dict[str, str] = {}
         self._era = 0
@@ -85,25 +93,26 @@ class Postgres:
         """All versions of a job, in order."""
         return self._versions.get(job_id, ())
 
-    def ever_committed(self, job_id: str, version: int) -> bool:
+    def ever_committed(self, job: Job) -> bool:
         """Whether a version was there, be it that it is lost by now."""
-        return (job_id, version) in self._committed_at
+        return _version(job) in self._committed_at
 
-    def was_lost(self, job_id: str, version: int) -> bool:
-        """Whether a failover has lost a version."""
-        return (job_id, version) in self._lost_at
+    def was_lost(self, job_id: str, number: int) -> bool:
+        """Whether a failover has lost a version of that number, or a lower one."""
+        return any(lost_id == job_id and lost <= number for lost_id, lost, _ in self._lost_at)
 
     def ever_missing(self, job_id: str) -> bool:
         """Whether a job was not there at some time."""
         return job_id in self._missing_since
 
-    def changed_after(self, job_id: str, version: int) -> float:
-        """The moment at which a version was not the newest any more, or will not be."""
-        if job_id in self._missing_since:
-            return self._missing_since[job_id]
-        if (job_id, version) in self._lost_at:
-            return self._lost_at[job_id, version]
-        return self._committed_at.get((job_id, version + 1), inf)
+    def gone_at(self, job: Job) -> float:
+        """The moment since which a version is not there any more; that of the end of time if it is."""
+        return min(self._missing_since.get(job.id, inf), self._lost_at.get(_version(job), inf))
+
+    def followed_at(self, job: Job) -> float:
+        """The moment since which a version is not the newest any more; that of the end of time if it is."""
+        later = (one for one in self.versions(job.id) if one.version > job.version)
+        return min((self._committed_at[_version(one)] for one in later), default=inf)
 
     def state(self) -> object:
         """What distinguishes it from another."""
@@ -139,7 +148,7 @@ class Postgres:
         self._era += 1
         for job_id, versions in tuple(self._versions.items()):
             lost = versions.pop()
-            self._lost_at[job_id, lost.version] = self._loop.now
+            self._lost_at[_version(lost)] = self._loop.now
             if not versions:
                 self.delete(job_id)
 
@@ -169,7 +178,7 @@ class Postgres:
 
     def _commit(self, job: Job) -> None:
         self._versions.setdefault(job.id, []).append(job)
-        self._committed_at[job.id, job.version] = self._loop.now
+        self._committed_at[_version(job)] = self._loop.now
 
 
 class PostgresSource:

@@ -150,10 +150,7 @@ class Reader:
         raise NotImplementedError
 
     def _show(self, node: Node, job: Job) -> None:
-        marked = node.watch.remark(job) is not None
-        self._world.rules.shown(
-            node, self._job_id, job.version, seen=self.seen, marked=marked, now=self._world.loop.now
-        )
+        self._world.rules.shown(node, job, seen=self.seen, marked=node.watch.remark(job) is not None)
         self.seen = job.version
         self._ended = job.terminal
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from model.loop import Process
 from model.postgres import Postgres
 from model.redis import Redis
+from polling_api.domain.job import Job
 from polling_api.hub import Notice
 
 if TYPE_CHECKING:
     from model.node import Node
 
-AT_MOST_BEHIND: Final = 4.0  # seconds: the comparison's interval, and as long as its answer and the one before may take
+NEWER_WITHIN: Final = 4.0  # seconds: the comparison's interval, and as long as its answer and the one before may take
+GONE_WITHIN: Final = 4.5  # seconds: of what was lost, the primary is asked twice
+READ_WITHIN: Final = 6.5  # seconds: as long as a follower may wait for the cache and, in all, for the primary
 EPSILON: Final = 1e-6  # seconds
 
 
@@ -26,6 +29,7 @@ class Sleeper:
     Args:
         node: where.
         job_id: the job.
+        began: when.
         has: the version that it has been given; infinite while it is being given one.
 
     Attributes:
@@ -33,12 +37,16 @@ class Sleeper:
         resynced: the version that the primary had when the node, since, began to hear again.
     """
 
-    def __init__(self, node: "Node", job_id: str, has: Callable[[], float]) -> None:
+    def __init__(self, node: "Node", job_id: str, began: float, has: Callable[[], float]) -> None:
         self.node = node
         self.job_id = job_id
+        self.began = began
         self.has = has
         self.told = 0
         self.resynced = 0
+
+    def __str__(self) -> str:
+        return f"who follows {self.job_id} at {self.node}"
 
 
 class Rules:
@@ -60,7 +68,8 @@ class Rules:
         self._redis = redis
         self._sleepers: list[Sleeper] = []
         self._troubled: dict[Process, float] = {}
-        self._highest: dict[tuple[Process, str], int] = {}
+        self._highest: dict[tuple[Node, str], int] = {}
+        self._told_at: dict[tuple[Node, str, int], float] = {}
 
     def require(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - it is what the rule says
         """Hold a rule."""
@@ -70,7 +79,7 @@ class Rules:
 
     def begins(self, node: "Node", job_id: str, has: Callable[[], float]) -> Sleeper:
         """Somebody begins to follow a job."""
-        sleeper = Sleeper(node, job_id, has)
+        sleeper = Sleeper(node, job_id, node.now, has)
         self._sleepers.append(sleeper)
         return sleeper
 
@@ -78,21 +87,15 @@ class Rules:
         """Somebody has what it waited for, or went away."""
         self._sleepers.remove(sleeper)
 
-    def shown(self, node: "Node", job_id: str, version: int, *, seen: int, marked: bool, now: float) -> None:
+    def shown(self, node: "Node", job: Job, *, seen: int, marked: bool) -> None:
         """A reader who has seen a version is shown one at a node; `marked` where it is told that it may be old."""
+        shows = f"{node} shows version {job.version} of {job.id}"
+        self.require(self._postgres.ever_committed(job), f"{shows}, which was not committed")
         self.require(
-            self._postgres.ever_committed(job_id, version),
-            f"{node} shows version {version} of {job_id}, which was not committed",
+            job.version >= seen or self._postgres.was_lost(job.id, seen), f"{shows} to who has seen {seen}"
         )
-        self.require(
-            version >= seen or self._postgres.was_lost(job_id, seen),
-            f"{node} shows version {version} of {job_id} to who has seen {seen}",
-        )
-        behind = 0.0 if marked else self._behind(node, job_id, version, now)
-        self.require(
-            behind <= AT_MOST_BEHIND + EPSILON,
-            f"{node} shows version {version} of {job_id} as if it were new, {behind:.3f} s after it changed",
-        )
+        late = 0.0 if marked else self._late(node, job, node.now)
+        self.require(late <= 0.0, f"{shows} as if it were new, {late:.3f} s after it may")
 
     def told_missing(self, node: "Node", job_id: str) -> None:
         """A reader is told that there is no such job."""
@@ -107,7 +110,8 @@ class Rules:
         self.require(not missed, f"a stream at {node} goes from version {seen} of {job_id} to {version}, past {missed}")
 
     def heard(self, node: "Node", notice: Notice) -> None:
-        """A node is told of a version."""
+        """A node is told of a version; be it that it is lost by now."""
+        self._told_at[node, notice.job_id, notice.version] = node.now
         for sleeper in self._sleepers:
             if sleeper.node is node and sleeper.job_id == notice.job_id:
                 sleeper.told = max(sleeper.told, notice.version)
@@ -130,42 +134,39 @@ class Rules:
         """Time goes on to a moment: whoever can know of something does, and nobody is too far behind."""
         self.require(not self._redis.went_back, f"redis keeps an older version than before: {self._redis.went_back}")
         for sleeper in self._sleepers:
-            node, job_id = sleeper.node, sleeper.job_id
+            node = sleeper.node
             if not node.process.alive:
                 continue
-            known = node.knows(job_id)
+            known = node.knows(sleeper.job_id)
             if node.process not in asking:
-                self._does_know(sleeper, known)
-            behind = self._behind(node, job_id, known, moment)
-            self.require(
-                behind <= AT_MOST_BEHIND + EPSILON,
-                f"who follows {job_id} at {node} sleeps at version {known}, {behind:.3f} s after it changed",
-            )
-            before = self._highest.get((node.process, job_id), 0)
-            self.require(
-                known >= before or self._postgres.was_lost(job_id, before) or not known,
-                f"{node} knows version {known} of {job_id} after it has known {before}",
-            )
-            self._highest[node.process, job_id] = known
+                self._does_know(sleeper, 0 if known is None else known.version)
+            late = self._late(node, known, moment) if known else moment - sleeper.began - READ_WITHIN
+            self.require(late <= 0.0, f"{sleeper} sleeps at {known and known.version}, {late:.3f} s after it may")
+            if known is not None:
+                self._does_not_go_back(node, known)
+
+    def _does_not_go_back(self, node: "Node", known: Job) -> None:
+        before = self._highest.get((node, known.id), 0)
+        self.require(
+            known.version >= before or self._postgres.was_lost(known.id, before),
+            f"{node} knows version {known.version} of {known.id} after it has known {before}",
+        )
+        self._highest[node, known.id] = known.version
 
     def _does_know(self, sleeper: Sleeper, known: int) -> None:
-        job_id, node = sleeper.job_id, sleeper.node
-        self.require(
-            known >= sleeper.told or self._postgres.was_lost(job_id, sleeper.told),
-            f"who follows {job_id} at {node} sleeps at version {known}, though {node} was told of {sleeper.told}",
-        )
-        self.require(
-            known >= sleeper.resynced or self._postgres.was_lost(job_id, sleeper.resynced),
-            f"who follows {job_id} at {node} sleeps at version {known}, though {node} was reconnected at "
-            f"{sleeper.resynced}",
-        )
+        for version, why in (
+            (sleeper.told, "its node was told of"),
+            (sleeper.resynced, "its node began to hear again at"),
+        ):
+            lost = known < version and self._postgres.was_lost(sleeper.job_id, version)
+            self.require(known >= version or lost, f"{sleeper} sleeps at {known}, though {why} {version}")
         has = sleeper.has()
-        self.require(
-            has >= known or self._postgres.was_lost(job_id, known),
-            f"who follows {job_id} at {node} sleeps at version {has}, though {node} knows {known}",
-        )
+        lost = has < known and self._postgres.was_lost(sleeper.job_id, known)
+        self.require(has >= known or lost, f"{sleeper} has {has}, though its node knows {known}")
 
-    def _behind(self, node: "Node", job_id: str, version: int, moment: float) -> float:
-        """Seconds since a version was not the newest any more, or since the node was last in trouble."""
-        changed = self._postgres.changed_after(job_id, version)
-        return moment - max(changed, self._troubled.get(node.process, -inf))
+    def _late(self, node: "Node", job: Job, moment: float) -> float:
+        """Seconds since which a node should have known better at a moment; negative if it should not."""
+        since = max(self._troubled.get(node.process, -inf), self._told_at.get((node, job.id, job.version), -inf))
+        newer = max(since, self._postgres.followed_at(job)) + NEWER_WITHIN
+        gone = max(since, self._postgres.gone_at(job)) + GONE_WITHIN
+        return moment - min(newer, gone) - EPSILON

@@ -101,6 +101,24 @@ def away(make: Make) -> World:
     return world
 
 
+def failing_over(make: Make) -> World:
+    """Postgres fails over to a copy that lacks what was committed last: the one time that a version may go back."""
+    world = make.world(Allowed(failovers=1, lost=1))
+    nodes = [make.node(world, name, cached=True) for name in "AB"]
+    Poller(world, nodes, JOB, 4)
+    Waiter(world, nodes[:1], JOB, 2)
+    make.monitor(world, TWICE, cached=True)
+    return world
+
+
+def streaming_over(make: Make) -> World:
+    """A stream goes on while Postgres fails over to a copy that lacks what was committed last."""
+    world = make.world(Allowed(failovers=1, hang_ups=1))
+    Streamer(world, [make.node(world, "A")], JOB)
+    make.monitor(world, TWICE)
+    return world
+
+
 def crowded(make: Make) -> World:
     """All of it at once: two nodes, all kinds of readers, two monitors, and everything that may go wrong."""
     world = make.world(
@@ -115,5 +133,5 @@ def crowded(make: Make) -> World:
     return world
 
 
-SMALL: Final = (waiting, streaming, resuming, polling, crashing, away)
+SMALL: Final = (waiting, streaming, resuming, polling, crashing, away, failing_over, streaming_over)
 WORLDS: Final[Mapping[str, Callable[[Make], World]]] = {world.__name__: world for world in (*SMALL, crowded)}
