@@ -35,15 +35,15 @@ REQUESTS = Histogram(
 )
 READS = Counter(
     "polling_snapshot_reads",
-    "Reads of a job's status, by the tier that answered: live (in memory), redis (the status cache), primary "
+    "Reads of a job's status, by the tier that answered: live (in memory), redis (the status cache), replica, primary "
     "(Postgres), coalesced (joined a read of Postgres under way). What was not live is a miss of the memory.",
     ("source",),
     registry=REGISTRY,
 )
 SNAPSHOT_AGE = Histogram(
     "polling_snapshot_age_seconds",
-    "How long ago the primary confirmed what is known: redis (of each record found in the status cache), live (of the "
-    "snapshot in memory confirmed longest ago, at each comparison).",
+    "How long ago the primary confirmed what is known: redis (of each record found in the status cache), replica (of "
+    "each job found there), live (of the snapshot in memory confirmed longest ago, at each comparison).",
     ("source",),
     buckets=(0.05, 0.25, 0.5, 1, 2, 3, 4, 5, 10, 30),
     registry=REGISTRY,
@@ -57,9 +57,9 @@ CACHE_READS = Counter(
 CACHE_LOOKUPS = Counter(
     "polling_cache_lookups",
     "What came of looking into the status cache: hit (answered with), old (seen in the primary too long ago to be), "
-    "foreign (not the caller's, so that the primary is asked), miss, failed (no answer in time), skipped (the circuit "
-    "is open). Of the misses: gone (a job deleted a moment ago, or lost in a failover), ageless (Redis's clock was set "
-    "back), unreadable.",
+    "older (than what is known), foreign (not the caller's, so that the primary is asked), miss, failed (no answer in "
+    "time), skipped (the circuit is open). Of the misses: gone (a job deleted a moment ago, or lost in a failover), "
+    "ageless (Redis's clock was set back), unreadable.",
     ("outcome",),
     registry=REGISTRY,
 )
@@ -77,6 +77,35 @@ CACHE_SECONDS = Histogram(
     ("kind",),
     buckets=_FAST,
     registry=REGISTRY,
+)
+REPLICA_READS = Counter(
+    "polling_replica_reads",
+    "Ids looked up in replicas: replica (asked), coalesced (joined a read under way).",
+    ("source",),
+    registry=REGISTRY,
+)
+REPLICA_ROWS = Counter("polling_replica_rows", "Jobs that each replica has told.", ("replica",), registry=REGISTRY)
+REPLICA_LOOKUPS = Counter(
+    "polling_replica_lookups",
+    "What came of asking a replica for what is not known here or in the status cache: hit (answered with), old (from "
+    "too long ago to be), older (than what is known), foreign (not the caller's), miss, failed (no answer in time), "
+    "skipped (none is in rotation). All but hits are asked of the primary.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+REPLICA_LAG = Gauge(
+    "polling_replica_lag_seconds",
+    "How long ago the primary's first beat was that a replica lacks, when it was last looked at; 0: it lacks none.",
+    ("replica",),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+REPLICA_IN_ROTATION = Gauge(
+    "polling_replica_in_rotation",
+    "Whether a replica is asked by all processes: 1, or 0.",
+    ("replica",),
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
 )
 ABSENCES = Gauge(
     "polling_absences",
@@ -228,6 +257,7 @@ nonces = cache(NONCES.labels)
 refusals = cache(REFUSALS.labels)
 held = cache(HELD.labels)
 cache_lookups = cache(CACHE_LOOKUPS.labels)
+replica_lookups = cache(REPLICA_LOOKUPS.labels)
 cache_writes = cache(CACHE_WRITES.labels)
 cache_seconds = cache(CACHE_SECONDS.labels)
 absence_reads = cache(ABSENCE_READS.labels)

@@ -30,6 +30,7 @@ def _listed(value: Any) -> Any:
 
 MasterKey = Annotated[SecretStr, Field(min_length=SHORTEST_MASTER_KEY)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
 MasterKeys = Annotated[tuple[MasterKey, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -171,6 +172,18 @@ class Settings(BaseSettings):
     )
     direct_url: SecretStr | None = _setting(
         None, "URL", "Postgres itself where DATABASE_URL leads to a pooler, for migrations, which lock a session."
+    )
+    replica_urls: Addresses = _setting(
+        (),
+        "URLs",
+        "Streaming replicas of the database, asked by turns for the status of jobs that are not in memory. Each is out "
+        "while it lags or does not answer. They are pooled or not as DATABASE_URL is.",
+    )
+    replica_lag: float = _setting(
+        1, "s", "A replica that lacks something for longer is out: what it tells is mostly of no use by then.", gt=0
+    )
+    replica_timeout: float = _setting(
+        0.25, "s", "A read of a replica that takes longer is given up, and the primary asked.", gt=0
     )
     pool_size: int = _setting(
         20, "connections", "Held open by a node, that is by its workers and its monitor together.", ge=1

@@ -16,6 +16,7 @@ from polling_api.app import connections
 from polling_api.app.circuits import Circuits
 from polling_api.app.limiting import Limiting, limiting
 from polling_api.app.pools import Pools, worker_pools
+from polling_api.app.replication import Replication, replication
 from polling_api.app.running import FLUSH_WITHIN, Part
 from polling_api.audit import AuditLog, Refusals
 from polling_api.cache import StatusCache
@@ -42,6 +43,7 @@ class Core:
     circuits: Circuits
     pools: Pools
     vigil: Vigil
+    replication: Replication
     transport: RedisTransport
     hub: Hub
     cache: StatusCache
@@ -70,6 +72,7 @@ class Core:
             self.lag.run,
             tallies.write_often,
             self.vigil.run,
+            *self.replication.running,
             self.hub.run,
             self.cache.run,
             self.watch.run,
@@ -92,6 +95,7 @@ class Core:
         await self.hub.close()
         await self.cache.close()
         await self.nonces.close()
+        await self.replication.close()
         await self.pools.close()
 
 
@@ -111,8 +115,12 @@ def assemble(settings: Settings) -> Core:
     transport, cache = connections.transport(settings, keeping), connections.status_cache(settings, keeping, circuits)
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
+    replicas = replication(settings, circuits, pools[Kind.UPKEEP], cache)
     source, bounds = PrimarySource(pools[Kind.READS]), _bounds_of(settings)
-    watch, feeds = StatusWatch(source, hub, bounds, cache=cache), ClientFeeds(source, hub, bounds)
+    watch, feeds = (
+        StatusWatch(source, hub, bounds, cache=cache, replicas=replicas.reads),
+        ClientFeeds(source, hub, bounds),
+    )
     absences = Absences(time.monotonic, told_for=settings.absence_keep)
     warm_up = WarmUp(source, watch, cache, most=settings.warm_jobs)
     for listener in (watch, feeds, absences, warm_up):
@@ -132,6 +140,7 @@ def assemble(settings: Settings) -> Core:
         circuits=circuits,
         pools=pools,
         vigil=pools.vigil(gone=watch.lose_contact, back=back),
+        replication=replicas,
         transport=transport,
         hub=hub,
         cache=cache,

@@ -49,7 +49,16 @@ def worker_pools(settings: Settings, circuits: Circuits) -> Pools:
     Raises:
         ValueError: the address is missing, or the connections do not go round (`TooFew`).
     """
-    return _pools(settings, circuits, "polling-api", _node(settings).worker, settings.statement_timeout)
+    return _pools(settings, circuits, "polling-api", worker_shares(settings), settings.statement_timeout)
+
+
+def worker_shares(settings: Settings) -> Shares:
+    """What a process that serves HTTP may open for each kind of work.
+
+    Raises:
+        ValueError: the connections do not go round (`TooFew`).
+    """
+    return _node(settings).worker
 
 
 def monitor_pools(settings: Settings, circuits: Circuits) -> Pools:

@@ -102,6 +102,7 @@ def _operations(core: Core) -> Operations:
             "redis": core.transport.ping,
             "notices": partial(_listening, core.hub),
             "limits": core.limiting.together,
+            **core.replication.checks,
         },
         warnings=core.limiting.warnings,
         circuits=core.circuits.states,

@@ -2,7 +2,7 @@
 
 from polling_api.cache.clock import RedisClock
 from polling_api.cache.keeping import Keeping, Outcome
-from polling_api.cache.reads import CACHE_CIRCUIT, CachedReads, Sighting
+from polling_api.cache.reads import CACHE_CIRCUIT, CachedReads, Gone, Sighting
 from polling_api.cache.record import Entry, Found
 from polling_api.cache.redis import RedisStatuses
 from polling_api.cache.refresher import Refresher
@@ -13,6 +13,7 @@ __all__ = [
     "CachedReads",
     "Entry",
     "Found",
+    "Gone",
     "Keeping",
     "Outcome",
     "RedisClock",

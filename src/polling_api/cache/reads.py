@@ -29,6 +29,12 @@ class Sighting(NamedTuple):
     at: float
 
 
+class Gone(NamedTuple):
+    """Of a job whose record was taken back: it was deleted, or a failover has lost what was known of it."""
+
+    job_id: str
+
+
 class CachedReads:
     """Looks jobs up, each once at a time however many ask, and many in one round trip.
 
@@ -56,7 +62,7 @@ class CachedReads:
         self._clock = clock
         self._reads = CoalescedReads(self._sightings, metrics.CACHE_READS, source="redis")
 
-    async def get(self, job_id: str) -> Sighting | None:
+    async def get(self, job_id: str) -> Sighting | Gone | None:
         """What is known of a job; None where that is nothing, or is not to be had in time. Never raises."""
         try:
             with self._breaker.attempt():
@@ -68,17 +74,21 @@ class CachedReads:
         except (OSError, Unavailable):
             metrics.cache_lookups("failed").inc()
             return None
-        if sighting is None:
+        if sighting is None or isinstance(sighting, Gone):
             metrics.cache_lookups("miss").inc()
         return sighting
 
-    async def _sightings(self, ids: Collection[str]) -> Mapping[str, Sighting]:
+    async def _sightings(self, ids: Collection[str]) -> Mapping[str, Sighting | Gone]:
         asked_at = self._clock()
         found = await self._read(ids)
-        sightings: dict[str, Sighting] = {}
+        sightings: dict[str, Sighting | Gone] = {}
         for job_id, (notice, age) in found.items():
-            if notice is None or age < -SET_BACK:
-                metrics.cache_lookups("gone" if notice is None else "ageless").inc()
+            if notice is None:
+                metrics.cache_lookups("gone").inc()
+                sightings[job_id] = Gone(job_id)
+                continue
+            if age < -SET_BACK:
+                metrics.cache_lookups("ageless").inc()
                 continue
             try:
                 sightings[job_id] = Sighting(notice.job(), min(asked_at - age, asked_at))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 
-from polling_api.cache.reads import DEADLINE, CachedReads, Sighting
+from polling_api.cache.reads import DEADLINE, CachedReads, Gone, Sighting
 from polling_api.cache.redis import RedisStatuses
 from polling_api.cache.refresher import Refresher
 from polling_api.domain.job import Job
@@ -32,7 +32,7 @@ class StatusCache:
         self._reads = CachedReads(statuses.read, breaker, deadline=deadline, clock=clock)
         self._refresher = Refresher(statuses)
 
-    async def get(self, job_id: str) -> Sighting | None:
+    async def get(self, job_id: str) -> Sighting | Gone | None:
         """See `CachedReads.get`."""
         return await self._reads.get(job_id)
 

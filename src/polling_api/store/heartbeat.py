@@ -1,23 +1,12 @@
 """Whether Postgres answers, asked on a connection that is kept for this alone."""
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
-import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-
-from polling_api.store.availability import Away, answering
-from polling_api.store.engine import driver_numbers, driver_url
-
-_driver: Any = asyncpg  # it has no types
+from polling_api.store.line import Line
 
 
 class Heartbeat:
-    """One connection, opened at the first beat and again after each failure.
-
-    It belongs to no pool, so it says how Postgres is, and not how busy we are. The driver is used directly: SQLAlchemy
-    would take leave of a server that is frozen, and wait for it.
+    """One connection, on which it is asked again and again.
 
     Args:
         url: of the database, as `engine.connect` takes it.
@@ -26,16 +15,7 @@ class Heartbeat:
     """
 
     def __init__(self, url: str, *, within: float, application_name: str) -> None:
-        address = driver_url(url)
-        _, options = PGDialect_asyncpg().create_connect_args(address)
-        self._options: dict[str, Any] = {
-            **options,
-            **driver_numbers(address),
-            "server_settings": {"application_name": application_name},
-        }
-        self._options.pop("prepared_statement_cache_size", None)
-        self._within = within
-        self._connection: Any = None
+        self._line = Line(url, within=within, application_name=application_name)
 
     async def beat(self) -> None:
         """Have Postgres answer.
@@ -43,25 +23,12 @@ class Heartbeat:
         Raises:
             Away: it did not in time.
         """
-        try:
-            with answering():
-                async with asyncio.timeout(self._within):
-                    if self._connection is None or self._connection.is_closed():
-                        self._connection = await _driver.connect(**self._options)
-                    await self._connection.execute("SELECT 1")  # without parameters: nothing is prepared for it
-        except asyncpg.InterfaceError as error:
-            self._give_up()
-            raise Away("The connection to the database was lost.", retry_after=1) from error
-        except BaseException:
-            self._give_up()
-            raise
+        await self._line.use(_answer)
 
     def close(self) -> None:
         """Give the connection back, without asking anybody."""
-        self._give_up()
+        self._line.close()
 
-    def _give_up(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # it is gone either way
-                connection.terminate()
+
+async def _answer(connection: Any) -> None:
+    await connection.execute("SELECT 1")  # without parameters: nothing is prepared for it

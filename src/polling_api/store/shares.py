@@ -86,6 +86,19 @@ def divide(held: int, beyond: int, *, workers: int) -> Node:
     )
 
 
+def at_each_replica(worker: Shares) -> Share:
+    """What a worker may open at each replica for reads, beside one connection to see how it is: as many as for those.
+
+    That is never more than what it may open at the primary.
+    """
+    return worker[Kind.READS]
+
+
+def most_at_each_replica(node: Node, *, workers: int) -> int:
+    """The sum over all workers of what may be open at each replica; monitors do not ask them."""
+    return workers * (at_each_replica(node.worker).most + _HEARTBEAT)
+
+
 def _shares(most: int, weights: Mapping[Kind, int], whole: Share) -> Shares:
     return {kind: _share(some, whole) for kind, some in _parts(most, weights).items()}
 

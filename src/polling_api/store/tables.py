@@ -9,6 +9,7 @@ deleted a few at a time. Nobody can see them meanwhile: they are read by way of 
 import re
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     CheckConstraint,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -265,6 +267,21 @@ keys = Table(
     Index("keys_revoked", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
     # Noting its use moves no indexed column: with room on the page no index is touched (heap-only tuple).
     postgresql_with={"fillfactor": 80},
+)
+
+# One row, written a few times a second while there are replicas: what a replica has of it says up to when it has all
+# the rest. See `beats`.
+replica_beats = Table(
+    "replica_beats",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column(
+        "at", _TIME, nullable=False, comment="when the last beat was made, by the clock of the primary it was made on"
+    ),
+    Column("recent", ARRAY(Text), nullable=False, comment="the last beats, each a random number; the newest first"),
+    CheckConstraint("id = 1", name="one"),
+    # No indexed column ever changes: with room on the page each beat is a heap-only tuple, and takes an older one's.
+    postgresql_with={"fillfactor": 10},
 )
 
 # Kept in a partition for each month, which is dropped as a whole: see `audit_partitions`. They come and go with time,

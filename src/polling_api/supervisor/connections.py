@@ -8,7 +8,7 @@ from polling_api.errors import Unavailable
 from polling_api.settings import Settings
 from polling_api.store.capacity import Capacity, capacity
 from polling_api.store.engine import connect
-from polling_api.store.shares import TooFew, divide
+from polling_api.store.shares import TooFew, divide, most_at_each_replica
 from polling_api.supervisor.errors import StartError
 
 _WITHIN = 10.0  # seconds for each step of asking: a database that takes longer is not fit to be served from
@@ -31,6 +31,8 @@ def check_connections(database_url: str, settings: Settings) -> None:
     except Unavailable as error:
         raise StartError(f"{error.detail} (POLLING_DATABASE_URL)") from error
     require_room(found, node.most, settings)
+    if settings.replica_urls:
+        _check_replicas(most_at_each_replica(node, workers=settings.workers), settings)
 
 
 def require_room(found: Capacity, needed: int, settings: Settings) -> None:
@@ -61,6 +63,36 @@ def require_room(found: Capacity, needed: int, settings: Settings) -> None:
             f"Lower POLLING_POOL_OVERFLOW to {max(0, room - settings.pool_size)} or less, and further if other nodes "
             "share the database; or raise max_connections."
         )
+
+
+def require_room_at_replica(number: int, found: Capacity, needed: int, settings: Settings) -> None:
+    """Compare what a replica is with what the settings make of it.
+
+    Raises:
+        StartError: it has room for less.
+    """
+    room = found.most - found.reserved
+    if not settings.database_pooled and needed > room:
+        raise StartError(
+            f"This node may open {needed} connections to replica {number} (POLLING_REPLICA_URLS), which has room for "
+            f"{room} (max_connections={found.most}, of which {found.reserved} are reserved). Lower "
+            "POLLING_POOL_OVERFLOW or POLLING_WORKERS; or raise max_connections."
+        )
+
+
+def _check_replicas(needed: int, settings: Settings) -> None:
+    """See that each has the connections; one that is not there yet is just out until it is."""
+    for number, found in enumerate(asyncio.run(_all_asked(settings)), start=1):
+        if isinstance(found, Capacity):
+            require_room_at_replica(number, found, needed, settings)
+        else:
+            _log.warning("a replica cannot be asked yet", number=number, reason=str(found.__cause__ or found))
+
+
+async def _all_asked(settings: Settings) -> list[Capacity | BaseException]:
+    urls = [url.get_secret_value() for url in settings.replica_urls]
+    asked = (_asked(url, pooled=settings.database_pooled) for url in urls)
+    return await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def _asked(database_url: str, *, pooled: bool) -> Capacity:

@@ -5,7 +5,7 @@ from polling_api.watch.bounds import Bounds
 from polling_api.watch.client_feed import ClientFeed, Joint, Told
 from polling_api.watch.client_feeds import ClientFeeds, ReplaySource
 from polling_api.watch.remark import Remark
-from polling_api.watch.source import Cache, Differences, NoCache, Source
+from polling_api.watch.source import Cache, Copy, Differences, NoCache, Source
 from polling_api.watch.status_watch import StatusWatch
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.warm_up import WarmUp
@@ -16,6 +16,7 @@ __all__ = [
     "Cache",
     "ClientFeed",
     "ClientFeeds",
+    "Copy",
     "Differences",
     "Follower",
     "Joint",

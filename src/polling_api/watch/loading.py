@@ -1,4 +1,4 @@
-"""Reads of jobs that are not live here: of the status cache, where that may be answered with, else of the primary."""
+"""Reads of jobs that are not live here: of a copy, where what it tells may be answered with, else of the primary."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -10,16 +10,14 @@ from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import RETRY_AFTER, CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
+from polling_api.watch.copies import NOTHING, Copies, Sees
 from polling_api.watch.setbacks import Answered, Setbacks, denies
-from polling_api.watch.source import Cache, Source
+from polling_api.watch.source import Cache, Copy, Source
 from polling_api.watch.topic import Topic
 from polling_api.watch.topics import Topics
 
 NEVER = float("-inf")  # when what was only heard of, or is doubted, was confirmed
 MOST_ASKED = 4  # reads of the primary for one answer: one that began too early, two that deny, and one for a change
-
-Sees = Callable[[Job], bool]
-"""Whether whoever asks may know of a job."""
 
 
 def anybody(_job: Job) -> bool:
@@ -30,9 +28,6 @@ def anybody(_job: Job) -> bool:
 class Loading:
     """Loads topics, each once at a time however many ask.
 
-    What the cache knows counts as seen when the primary confirmed it, never as fresh as a read. A job that is not the
-    asker's takes the missing one's road to its end: the cache, and then the primary.
-
     Args:
         topics: of the process.
         source: the primary.
@@ -40,6 +35,7 @@ class Loading:
         contact: told whether the primary answers.
         bounds: figures.
         clock: monotonic seconds.
+        replicas: of the primary; None for none.
     """
 
     def __init__(
@@ -50,12 +46,13 @@ class Loading:
         contact: Contact,
         bounds: Bounds,
         clock: Callable[[], float],
+        replicas: Copy | None = None,
     ) -> None:
         self._topics = topics
         self._source = source
         self._cache = cache
         self._contact = contact
-        self._oldest_answer = bounds.oldest_answer
+        self._copies = Copies(cache, replicas, bounds.oldest_answer, clock)
         self._clock = clock
         self._setbacks = Setbacks(topics, cache)
         self._reads = CoalescedReads(self._read, metrics.READS, answer_within=bounds.answer_within)
@@ -76,33 +73,21 @@ class Loading:
         """
         topic = self._topics.of(job_id, self._clock())
         try:
-            cached = None if fresh else await self._cache.get(job_id)
-            if cached is not None and self._answers(topic, cached, sees, since):
-                metrics.snapshot_reads("redis").inc()
-                self._confirm(topic, cached)
+            # What is said to be deleted may still be in a copy for a while.
+            known = NOTHING if fresh or topic.deletion_told else await self._copies.look(topic, sees, since)
+            if known.answer is not None:
+                self._confirm(topic, known.answer)
                 return topic
-            return await self._from_primary(topic, cached, since=since, fresh=fresh)
+            return await self._from_primary(topic, known.kept, since=since, fresh=fresh)
         finally:
             self._topics.forget_unread(topic)
 
-    def _answers(self, topic: Topic, cached: Sighting, sees: Sees, since: float) -> bool:
-        now = self._clock()
-        age, since = now - cached.at, max(since, now - self._oldest_answer)
-        metrics.snapshot_age("redis").observe(age)
-        # Less than is known here is no answer, and proves nothing either: the primary is asked.
-        if cached.at < since or denies(cached.job, topic.snapshot):
-            outcome = "old"
-        else:
-            outcome = "hit" if sees(cached.job) else "foreign"
-        metrics.cache_lookups(outcome).inc()
-        return outcome == "hit"
-
-    async def _from_primary(self, topic: Topic, cached: Sighting | None, *, since: float, fresh: bool) -> Topic | None:
+    async def _from_primary(self, topic: Topic, kept: Sighting | None, *, since: float, fresh: bool) -> Topic | None:
         try:
             answered = await self._agreed(topic, since=since, fresh=fresh)
         except Unavailable:
-            if cached is not None:  # kept for answers that say how old they are
-                self._topics.confirm(topic, cached.job, cached.at)
+            if kept is not None:
+                self._topics.confirm(topic, kept.job, kept.at)
             raise
         if denies(answered.job, topic.snapshot) and not topic.gone:
             self._setbacks.give_way(topic, answered)

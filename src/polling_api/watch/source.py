@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from polling_api.cache import Sighting
+from polling_api.cache import Gone, Sighting
 from polling_api.domain.job import Job
 from polling_api.domain.pace import Strain
 
@@ -43,12 +43,16 @@ class Source(Protocol):
         ...
 
 
-class Cache(Protocol):
-    """Versions that all processes share; not the truth, and needed by nobody."""
+class Copy(Protocol):
+    """Something that may know of jobs what the primary does; not the truth, and needed by nobody."""
 
-    async def get(self, job_id: str) -> Sighting | None:
-        """What is known of a job, within some milliseconds; None where that is nothing. Never raises."""
+    async def get(self, job_id: str) -> Sighting | Gone | None:
+        """What is known of a job, within a bounded time; None where that is nothing. Never raises."""
         ...
+
+
+class Cache(Copy, Protocol):
+    """Versions that all processes share."""
 
     def offer(self, jobs: Collection[Job], seen_at: float, *, whole: bool = False) -> None:
         """Tell what the primary said when it was asked at `seen_at`; never waits, never raises."""

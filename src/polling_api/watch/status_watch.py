@@ -18,7 +18,7 @@ from polling_api.watch.contact import Contact
 from polling_api.watch.loading import NEVER, Loading, Sees, anybody
 from polling_api.watch.remark import Remark
 from polling_api.watch.rereads import Rereads
-from polling_api.watch.source import Cache, NoCache, Source
+from polling_api.watch.source import Cache, Copy, NoCache, Source
 from polling_api.watch.topic import Follower, Topic
 from polling_api.watch.topics import Topics
 from polling_api.watch.waiter import Waiter
@@ -36,6 +36,7 @@ class StatusWatch:
         ear: the hub; its notices and gaps are told to `notice` and `gap`.
         bounds: figures.
         cache: asked before the primary is; by default none.
+        replicas: asked after the cache, and before the primary; by default none.
         clock: monotonic seconds.
     """
 
@@ -46,6 +47,7 @@ class StatusWatch:
         bounds: Bounds,
         *,
         cache: Cache | None = None,
+        replicas: Copy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         cache = cache or NoCache()
@@ -54,7 +56,7 @@ class StatusWatch:
         self._topics = Topics(bounds.snapshots)
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS, answer_within=bounds.answer_within)
         self._contact = Contact()
-        self._loading = Loading(self._topics, source, cache, self._contact, bounds, clock)
+        self._loading = Loading(self._topics, source, cache, self._contact, bounds, clock, replicas)
         self._comparison = Comparison(self._topics, source, cache, ear, self._contact, bounds, clock)
         self._rereads = Rereads(self._loading, clock)
         self._clock = clock
