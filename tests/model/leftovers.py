@@ -34,6 +34,9 @@ def _held(node: Node) -> dict[str, Sized]:
         "rereads": watch._rereads._under_way,
         "notices": hub._waiting,
     }
+    if node.replicated is not None:
+        reads["reads of replicas"] = node.replicated.reads._reads
+        held["statements of a replica"] = node.replicated.replica._reading
     for name, coalesced in reads.items():
         held[f"{name} that wait"] = coalesced._waiting
         held[f"{name} under way"] = coalesced._under_way

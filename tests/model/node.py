@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 from model.postgres import PostgresSource
 from model.redis import ModelStatuses, ModelTransport
+from model.replica import ModelReplica, Replicated
 from polling_api.api.ownership import Ownership
 from polling_api.cache import CACHE_CIRCUIT, Keeping, RedisClock, StatusCache
 from polling_api.domain.caller import Caller
 from polling_api.domain.job import Job
 from polling_api.hub import Hub, Notice
+from polling_api.replicas import Beats
 from polling_api.resilience.breaker import Breaker
 from polling_api.watch import Absences, Bounds, StatusWatch, Topic
 
@@ -20,6 +22,14 @@ ANYBODY: Final = Caller()
 BOUNDS: Final = Bounds(idle=2.0)  # seconds: as any other figure, and a schedule's end comes sooner
 CACHED_FOR: Final = 30.0  # seconds
 
+MakeBeats = Callable[[Callable[[], float]], Beats]
+"""Makes what a process knows of the primary's beats, with a clock, of monotonic seconds."""
+
+
+def honest_beats(_clock: Callable[[], float]) -> Beats:
+    """The service's own."""
+    return Beats()
+
 
 class Node:
     """A worker that runs.
@@ -29,36 +39,64 @@ class Node:
         name: of the process.
         watch: makes its watch.
         cached: whether it asks Redis before it asks Postgres.
+        replica: asked before the primary is; None for none.
+        beats: makes what it knows of the primary's beats.
     """
 
-    def __init__(self, world: "World", name: str, watch: Callable[..., StatusWatch], *, cached: bool) -> None:
+    def __init__(
+        self,
+        world: "World",
+        name: str,
+        watch: Callable[..., StatusWatch],
+        *,
+        cached: bool,
+        replica: ModelReplica | None = None,
+        beats: MakeBeats = honest_beats,
+    ) -> None:
         self.process = world.process(name)
         self._rules = world.rules
         self._clock = world.loop.time
         keeping = Keeping(CACHED_FOR, RedisClock()) if cached else None
-        self.process.context.run(self._build, world, watch, keeping)
+        self.process.context.run(self._build, world, watch, keeping, replica, beats)
         world.nodes.append(self)
         world.stoppable.append(self)
 
     def __str__(self) -> str:
         return self.process.name
 
-    def _build(self, world: "World", watch: Callable[..., StatusWatch], keeping: Keeping | None) -> None:
+    def _build(
+        self,
+        world: "World",
+        watch: Callable[..., StatusWatch],
+        keeping: Keeping | None,
+        replica: ModelReplica | None,
+        beats: MakeBeats,
+    ) -> None:
         clock = world.loop.time
         self.cache: StatusCache | None = None
         if keeping is not None:
             breaker = Breaker(CACHE_CIRCUIT, clock=clock, chance=lambda: 0.5)
             self.cache = StatusCache(ModelStatuses(world.wire, world.redis, keeping), breaker, clock=clock)
         self.hub = Hub(ModelTransport(world.wire, world.redis, world.bus, self.process, keeping), clock=clock)
+        self.replicated = None if replica is None else Replicated(world, replica, beats(clock), self.cache)
         self.watch = watch(
-            PostgresSource(world.wire, world.postgres), self.hub, BOUNDS, cache=self.cache, clock=clock
+            PostgresSource(world.wire, world.postgres),
+            self.hub,
+            BOUNDS,
+            cache=self.cache,
+            replicas=self.replicated and self.replicated.reads,
+            clock=clock,
         )
         self.absences = Absences(clock)
         self.ownership = Ownership(self.watch, self.absences, clock)
         for listener in (self, self.watch, self.absences):
             self.hub.join(listener)
         world.bus.join(self.process, self.hub)
-        running = [self.hub.run, self.watch.run, *([self.cache.run] if self.cache else [])]
+        running = [self.hub.run, self.watch.run]
+        if self.cache is not None:
+            running.append(self.cache.run)
+        if self.replicated is not None:
+            running += [self.replicated.pulse.run, self.replicated.replica.run]
         self._running = [self.process.start(run()) for run in running]
 
     @property

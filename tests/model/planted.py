@@ -1,14 +1,15 @@
 """Mistakes that such a service is easily made with, each in the place of one part: the model has to find them all."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from model.postgres import following
 from model.redis import Record, Redis
 from polling_api.cache.keeping import Outcome
 from polling_api.domain.job import Job
-from polling_api.hub import Hub
 from polling_api.monitor.ledger import Ledger
+from polling_api.replicas import Beats, Extent
+from polling_api.representation import Snapshot
 from polling_api.store.changes import Change
 from polling_api.watch import Follower, StatusWatch, Topic
 from polling_api.watch.loading import Sees, anybody
@@ -47,9 +48,30 @@ class HearsNoGap(StatusWatch):
         """Do nothing."""
 
 
+class BelievesItself(StatusWatch):
+    """Answers with what it has, whatever whoever asks has seen."""
+
+    async def at_least(self, job_id: str, version: int) -> Snapshot | None:
+        """Ask nobody who may know more."""
+        del version
+        return await self.get(job_id)
+
+
 class KeepsTheLast(Redis):
     """Keeps what was written last, whatever was there."""
 
     def keep(self, key: bytes, known: Record | None, new: Record) -> Outcome:
         """Do not compare."""
         return super().keep(key, None, new)
+
+
+class Trusting(Beats):
+    """Takes whatever a replica has for what the primary has."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def extent(self, held: Iterable[str]) -> Extent:
+        """Up to now, whatever it has."""
+        return Extent(self._clock(), None)

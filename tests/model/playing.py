@@ -35,7 +35,7 @@ def play(build: Callable[[], World], chooser: Chooser, *, states: set[int] | Non
     broken = None
     with _running(world.loop):
         try:
-            world.settle()
+            world.settle(world.settled_after)
             world.states, world.log = states, log
             world.run(chooser)
             world.states = None

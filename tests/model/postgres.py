@@ -11,6 +11,7 @@ from model.wire import Wire
 from polling_api.domain.advance import Transition
 from polling_api.domain.job import Job, Progress, Status
 from polling_api.errors import Unavailable
+from polling_api.store.beats import Beat
 from polling_api.store.changes import Change
 from polling_api.store.jobs import Differences
 
@@ -59,6 +60,7 @@ class Postgres:
 
     Attributes:
         away: whether nobody reaches it.
+        log: versions and beats, in the order in which they were committed.
     """
 
     def __init__(self, loop: ModelLoop) -> None:
@@ -70,6 +72,7 @@ class Postgres:
         self._missing_since: dict[str, float] = {}
         self._owners: dict[str, str] = {}
         self._era = 0
+        self.log: list[Job | str] = []
 
     def __str__(self) -> str:
         return "postgres"
@@ -152,6 +155,12 @@ class Postgres:
             if not versions:
                 self.delete(job_id)
 
+    def beat(self) -> Beat:
+        """See `store.beats`."""
+        name = f"beat {len(self.log)}"
+        self.log.append(name)
+        return Beat(name, 0.0)
+
     def read(self, ids: Collection[str]) -> Mapping[str, Job]:
         """See `store.jobs.read`."""
         return {job_id: job for job_id in ids if (job := self.job(job_id)) is not None}
@@ -179,6 +188,7 @@ class Postgres:
     def _commit(self, job: Job) -> None:
         self._versions.setdefault(job.id, []).append(job)
         self._committed_at[_version(job)] = self._loop.now
+        self.log.append(job)
 
 
 class PostgresSource:

@@ -76,10 +76,18 @@ class Reader:
         job_id: the job.
         times: how often it asks.
         slow: whether it reads slowly.
+        pause: seconds from an answer until it asks again.
     """
 
     def __init__(
-        self, world: "World", nodes: Sequence[Node], job_id: str, times: int = 1, *, slow: bool = False
+        self,
+        world: "World",
+        nodes: Sequence[Node],
+        job_id: str,
+        times: int = 1,
+        *,
+        slow: bool = False,
+        pause: float = 0.0,
     ) -> None:
         self.acts = 0
         self.rank = 0
@@ -91,6 +99,7 @@ class Reader:
         self._job_id = job_id
         self._times = times
         self._slow = slow
+        self._pause = pause
         self._ended = False
         world.parties.append(self)
 
@@ -142,6 +151,9 @@ class Reader:
         except NotFound:
             self._world.rules.told_missing(node, self._job_id)
             self._ended = True
+        else:
+            if self._pause and not self._ended:
+                await asyncio.sleep(self._pause)
         finally:
             self.socket = None
             self.busy = False
@@ -207,10 +219,8 @@ class Waiter(Reader):
 class Streamer(Reader):
     """Has a stream open until the job ends, and resumes it by the last id where it breaks."""
 
-    def __init__(
-        self, world: "World", nodes: Sequence[Node], job_id: str, times: int = 1, *, slow: bool = False
-    ) -> None:
-        super().__init__(world, nodes, job_id, times, slow=slow)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._resumed = False
 
     async def _read(self, node: Node) -> None:

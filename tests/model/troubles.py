@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from model.loop import Process
 from model.redis import Message
+from model.replica import ModelReplica
 from model.wire import Call
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 AWAY_FOR: Final = 1.0  # seconds
 DEAF_FOR: Final = 0.5  # seconds
+PAUSED_FOR: Final = 6.0  # seconds: longer than any answer may be behind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Allowed:
     hang_ups: int = 0
     outages: int = 0
     failovers: int = 0
+    pauses: int = 0
 
 
 class Troubles:
@@ -54,6 +57,8 @@ class Troubles:
             count += len(world.bus.hearing)
         if left.hang_ups:
             count += len(world.parties)
+        if left.pauses:
+            count += len(world.replicas)
         return count + (left.outages > 0) + (left.failovers > 0)
 
     def possible(self) -> list[Callable[[], object]]:
@@ -72,6 +77,8 @@ class Troubles:
             moves += [partial(self.break_link, process) for process in world.bus.hearing]
         if left.hang_ups:
             moves += [partial(self.hang_up, party) for party in world.parties]
+        if left.pauses:
+            moves += [partial(self.pause, replica) for replica in world.replicas]
         if left.outages:
             moves.append(self.go_away)
         if left.failovers:
@@ -118,6 +125,12 @@ class Troubles:
         """Have a client go away."""
         self._left.hang_ups -= 1
         party.hang_up()
+
+    def pause(self, replica: ModelReplica) -> None:
+        """Have a replica replay nothing, for a while; and its readers not come before that is felt."""
+        self._left.pauses -= 1
+        replica.paused = True
+        self._world.later(PAUSED_FOR, self._world.resume, replica)
 
     def go_away(self) -> None:
         """Have Postgres answer nobody, for a while."""

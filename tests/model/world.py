@@ -9,6 +9,7 @@ from model.loop import ModelLoop, Process
 from model.node import Node
 from model.postgres import Postgres
 from model.redis import Bus, Redis
+from model.replica import ModelReplica
 from model.rules import Broken, Rules
 from model.troubles import Allowed, Troubles
 from model.wire import Call, Wire
@@ -74,6 +75,7 @@ class World:
 
     Attributes:
         doomed: processes that may crash.
+        settled_after: seconds from the start of all processes until anybody does anything.
         log: what happened, where somebody wants to read it.
         states: a number for each state there was, where somebody wants to count them.
     """
@@ -87,6 +89,8 @@ class World:
         self.wire = Wire(self.loop, self._failed)
         self.parties: list[Party] = []
         self.nodes: list[Node] = []
+        self.replicas: list[ModelReplica] = []
+        self.settled_after = 0.0
         self.stoppable: list[Stoppable] = []
         self.processes: list[Process] = []
         self.doomed: list[Process] = []
@@ -167,6 +171,10 @@ class World:
         """Have Postgres answer again."""
         self.postgres.away = False
 
+    def resume(self, replica: ModelReplica) -> None:
+        """Have a replica replay again."""
+        replica.paused = False
+
     def reconnect(self, process: Process) -> None:
         """Have a process hear again."""
         if process.alive:
@@ -231,7 +239,7 @@ class World:
         """What is about to happen, the usual first."""
         willing = [party for party in self.parties if party.willing]
         willing.sort(key=_acts)
-        pending: list[Pending] = [*self.wire.calls, *self.bus.messages, *willing]
+        pending: list[Pending] = [*self._under_way(), *willing]
         if self._passed_over:
             pending.sort(key=_rank)
         return pending
@@ -241,7 +249,11 @@ class World:
         process = self._at_turn()
         if process is not None:
             return [process.turn]
-        return [under_way.next for under_way in (*self.wire.calls, *self.bus.messages)]
+        return [under_way.next for under_way in self._under_way()]
+
+    def _under_way(self) -> list[Pending]:
+        replaying = [replica for replica in self.replicas if replica.behind]
+        return [*self.wire.calls, *self.bus.messages, *replaying]
 
     def _state(self) -> int:
         """A number for all that matters now: two states that differ hardly ever have the same."""
@@ -249,6 +261,7 @@ class World:
             (
                 self.postgres.state(),
                 self.redis.state(),
+                tuple(replica.state() for replica in self.replicas),
                 tuple((call.process.name, call.name, call.taken) for call in self.wire.calls),
                 tuple((message.process.name, message.body[:40]) for message in self.bus.messages),
                 tuple((process.alive, process in self.bus.deaf, len(process.ready)) for process in self.processes),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.monitor import Course, Monitor
-from model.node import Node
+from model.node import MakeBeats, Node, honest_beats
 from model.readers import Poller, Streamer, Waiter
 from model.redis import Redis
+from model.replica import EVERY, ModelReplica
 from model.troubles import Allowed
 from model.world import World
 from polling_api.domain.job import Status
@@ -32,6 +33,7 @@ class Make:
     watch: Callable[..., StatusWatch] = StatusWatch
     ledger: Callable[..., Ledger] = Ledger
     redis: Callable[..., Redis] = Redis
+    beats: MakeBeats = honest_beats
 
     def world(self, allowed: Allowed) -> World:
         """A world with one job in it."""
@@ -39,9 +41,11 @@ class Make:
         world.postgres.create(JOB)
         return world
 
-    def node(self, world: World, name: str, *, cached: bool = False) -> Node:
+    def node(
+        self, world: World, name: str, *, cached: bool = False, replica: ModelReplica | None = None
+    ) -> Node:
         """A node."""
-        return Node(world, name, self.watch, cached=cached)
+        return Node(world, name, self.watch, cached=cached, replica=replica, beats=self.beats)
 
     def monitor(
         self, world: World, course: Course, *, name: str = "M", after: Monitor | None = None, cached: bool = False
@@ -119,6 +123,16 @@ def streaming_over(make: Make) -> World:
     return world
 
 
+def replicated(make: Make) -> World:
+    """One who polls two nodes by turns, which ask a replica that lags, and stops replaying."""
+    world = make.world(Allowed(pauses=1, lost=1))
+    replica = ModelReplica(world)
+    Poller(world, [make.node(world, name, replica=replica) for name in "AB"], JOB, 6, pause=2.5)
+    make.monitor(world, TWICE)
+    world.settled_after = 2.5 * EVERY
+    return world
+
+
 def crowded(make: Make) -> World:
     """All of it at once: two nodes, all kinds of readers, two monitors, and everything that may go wrong."""
     world = make.world(
@@ -133,5 +147,5 @@ def crowded(make: Make) -> World:
     return world
 
 
-SMALL: Final = (waiting, streaming, resuming, polling, crashing, away, failing_over, streaming_over)
+SMALL: Final = (waiting, streaming, resuming, polling, crashing, away, failing_over, streaming_over, replicated)
 WORLDS: Final[Mapping[str, Callable[[Make], World]]] = {world.__name__: world for world in (*SMALL, crowded)}
