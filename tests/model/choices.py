@@ -20,12 +20,14 @@ class Scripted:
     """Does what a schedule says, and beyond it what is usual.
 
     Attributes:
+        taken: what it says.
         widths: how many possibilities there were at each choice.
     """
 
-    __slots__ = ("_deviations", "widths")
+    __slots__ = ("_deviations", "taken", "widths")
 
     def __init__(self, deviations: Deviations = ()) -> None:
+        self.taken = deviations
         self._deviations: Mapping[int, int] = dict(deviations)
         self.widths: list[int] = []
 
@@ -42,18 +44,20 @@ class Wandering:
     Args:
         random: decides.
         share: of the choices that are unusual, from 0 to 1.
-
-    Attributes:
-        taken: what was chosen.
     """
 
-    __slots__ = ("_at", "_random", "_share", "taken")
+    __slots__ = ("_at", "_random", "_share", "_taken")
 
     def __init__(self, random: Random, share: float) -> None:
         self._random = random.random
         self._share = share
         self._at = -1
-        self.taken: list[tuple[int, int]] = []
+        self._taken: list[tuple[int, int]] = []
+
+    @property
+    def taken(self) -> Deviations:
+        """What was chosen."""
+        return tuple(self._taken)
 
     def choose(self, possibilities: int) -> int:
         """See `Chooser`."""
@@ -61,7 +65,7 @@ class Wandering:
         if possibilities == 1 or self._random() >= self._share:
             return 0
         chosen = 1 + int(self._random() * (possibilities - 1))
-        self.taken.append((self._at, chosen))
+        self._taken.append((self._at, chosen))
         return chosen
 
 

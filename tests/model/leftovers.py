@@ -1,46 +1,38 @@
 """What is left when everybody has gone: nothing may be."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Final
 
-from model.node import Node
 from model.world import World
+
+# What has to be empty when nobody has asked for a while, where a node has it.
+_READS: Final = ("watch._loading._reads", "watch._pasts", "cache._reads._reads", "replicated.reads._reads")
+_HELD: Final = (
+    "watch._topics._by_id",
+    "watch._topics._unread",
+    "watch._rereads._under_way",
+    "absences._until",
+    "absences._denied",
+    "hub._waiting",
+    "cache._refresher._waiting",
+    "replicated.replica._reading",
+    *(f"{reads}.{part}" for reads in _READS for part in ("_waiting", "_under_way", "_reading")),
+)
 
 
 def leftovers(world: World) -> Iterator[str]:
     """All that is left where nothing should be; stops what runs until it is stopped."""
     for node in world.nodes:
-        if node.process.alive:
-            for name, what in _held(node).items():
-                if len(what):
-                    yield f"{node} keeps {len(what)} {name}"
+        parts = {"cache": node.cache, "replicated": node.replicated}
+        for name in _HELD:
+            if parts.get(name.partition(".")[0], node) is not None and len(left := attrgetter(name)(node)):
+                yield f"{node} keeps {name}: {left}"
     for stoppable in world.stoppable:
         stoppable.end()
     world.settle()
     for process in world.processes:
         left = [task for task in process.tasks if not task.done()] if process.alive else []
         if left:
-            yield f"{process} has {len(left)} tasks left: {left}"
-    yield from (f"nobody heard of: {what}" for what in world.loop.unheard)
-
-
-def _held(node: Node) -> dict[str, Sized]:
-    """All that has to be empty when nobody has asked for a while, by its name."""
-    watch, hub = node.watch, node.hub
-    reads = {"reads": watch._loading._reads, "pasts": watch._pasts}
-    if node.cache is not None:
-        reads["look-ups"] = node.cache._reads._reads
-    held: dict[str, Sized] = {
-        "snapshots": watch,
-        "rereads": watch._rereads._under_way,
-        "notices": hub._waiting,
-    }
-    if node.replicated is not None:
-        reads["reads of replicas"] = node.replicated.reads._reads
-        held["statements of a replica"] = node.replicated.replica._reading
-    for name, coalesced in reads.items():
-        held[f"{name} that wait"] = coalesced._waiting
-        held[f"{name} under way"] = coalesced._under_way
-        held[f"tasks of {name}"] = coalesced._reading
-    if node.cache is not None:
-        held["sightings"] = node.cache._refresher._waiting
-    return held
+            yield f"{process} has tasks left: {left}"
+    yield from (f"nobody heard of this: {what}" for what in world.loop.unheard)

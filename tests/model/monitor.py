@@ -110,6 +110,7 @@ class Monitor:
         self._after = after
         self._heard: asyncio.Event
         self._working: asyncio.Task[None] | None = None
+        self._resting = False
         keeping = Keeping(CACHED_FOR, RedisClock()) if cached else None
         self.process.context.run(self._build, world, ledger, keeping)
         world.parties.append(self)
@@ -124,7 +125,7 @@ class Monitor:
         """See `Party`."""
         if not self.process.alive or (self._after is not None and self._after.process.alive):
             return True
-        return self._working is not None and self._working.done()
+        return self._resting and self._world.postgres.finished
 
     @property
     def willing(self) -> bool:
@@ -149,6 +150,8 @@ class Monitor:
 
     def end(self) -> None:
         """Stop what runs until it is stopped."""
+        if self._working is not None:
+            self._working.cancel()
         for task in self._running:
             task.cancel()
 
@@ -182,20 +185,25 @@ class Monitor:
             try:
                 tenures = await self._ledger.claim(1000)
                 if not tenures:
-                    return
+                    await self._rest()
+                    continue
                 await self._ledger.republish(tenures)
                 await self._move([tenure.claimed.job for tenure in tenures])
             except Unavailable:
                 await asyncio.sleep(0.5)
+
+    async def _rest(self) -> None:
+        self._resting = True
+        await self._heard.wait()
+        self._heard.clear()
+        self._resting = False
 
     async def _move(self, jobs: Sequence[Job]) -> None:
         present = {job.id: job for job in jobs}
         while moving := [job for job in present.values() if not job.terminal]:
             await self._heard.wait()
             self._heard.clear()
-            changes = [
-                change(job, self._next(job), now=job.updated_at, wait=None, observed=True) for job in moving
-            ]
+            changes = [change(job, self._next(job), now=job.updated_at, wait=None, observed=True) for job in moving]
             saved = await self._ledger.save(changes)
             if len(saved) < len(moving):  # somebody else has them, or they are not as they were
                 return

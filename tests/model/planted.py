@@ -1,13 +1,14 @@
 """Mistakes that such a service is easily made with, each in the place of one part: the model has to find them all."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from model.postgres import following
 from model.redis import Record, Redis
 from polling_api.cache.keeping import Outcome
 from polling_api.domain.job import Job
 from polling_api.monitor.ledger import Ledger
+from polling_api.monitor.tenure import Tenure
 from polling_api.replicas import Beats, Extent
 from polling_api.representation import Snapshot
 from polling_api.store.changes import Change
@@ -22,12 +23,18 @@ class PublishesFirst(Ledger):
         super().__init__(*arguments, **named)
         self._present: dict[str, Job] = {}
 
+    async def claim(self, limit: int) -> list[Tenure]:
+        """As the ledger does."""
+        tenures = await super().claim(limit)
+        self._present = {tenure.job_id: tenure.claimed.job for tenure in tenures}
+        return tenures
+
     async def _save(self, changes: Sequence[Change]) -> dict[str, Job]:
-        self._present = {tenure.job_id: tenure.claimed.job for tenure in self._held.values()} | self._present
         proposed = [following(self._present[one.job_id], one.transition) for one in changes]
         await self._publish(proposed, self._clock())
-        self._present |= await super()._save(changes)
-        return self._present
+        saved = await super()._save(changes)
+        self._present |= saved
+        return saved
 
 
 class ReadsFirst(StatusWatch):
@@ -75,3 +82,27 @@ class Trusting(Beats):
     def extent(self, held: Iterable[str]) -> Extent:
         """Up to now, whatever it has."""
         return Extent(self._clock(), None)
+
+
+class Bug(NamedTuple):
+    """A mistake, in the world in which it shows.
+
+    Attributes:
+        world: its name.
+        parts: what `Make` makes of it.
+        breaks: what is said of the rule that it breaks.
+    """
+
+    world: str
+    parts: Mapping[str, Any]
+    breaks: str
+
+
+BUGS: Final[Mapping[str, Bug]] = {
+    "publish before commit": Bug("crashing", {"ledger": PublishesFirst}, "which was not committed"),
+    "read before register": Bug("streaming", {"watch": ReadsFirst}, "though its node was told of"),
+    "lost resync": Bug("waiting", {"watch": HearsNoGap}, "though its node began to hear again at"),
+    "blind cache set": Bug("polling", {"redis": KeepsTheLast}, "redis keeps an older version than before"),
+    "stale replica taken": Bug("replicated", {"beats": Trusting}, "as if it were new"),
+    "older answer given": Bug("polling", {"watch": BelievesItself}, "to who has seen"),
+}

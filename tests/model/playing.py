@@ -1,9 +1,12 @@
 """One schedule, from a world's beginning to its end."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple
+
+import structlog
 
 from model.choices import Chooser
 from model.leftovers import leftovers
@@ -22,7 +25,9 @@ class Played(NamedTuple):
     checked: int
 
 
-def play(build: Callable[[], World], chooser: Chooser, *, states: set[int] | None = None, log: list[str] | None = None) -> Played:
+def play(
+    build: Callable[[], World], chooser: Chooser, *, states: set[int] | None = None, log: list[str] | None = None
+) -> Played:
     """Play a schedule.
 
     Args:
@@ -58,3 +63,14 @@ def _running(loop: ModelLoop) -> Generator[None]:
         yield
     finally:
         asyncio._set_running_loop(None)
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """Log nothing: whatever fails in a schedule is meant to."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

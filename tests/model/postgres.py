@@ -92,6 +92,11 @@ class Postgres:
         versions = self._versions.get(job_id)
         return versions[-1] if versions else None
 
+    @property
+    def finished(self) -> bool:
+        """Whether no job will change any more."""
+        return all(versions[-1].terminal for versions in self._versions.values())
+
     def versions(self, job_id: str) -> Sequence[Job]:
         """All versions of a job, in order."""
         return self._versions.get(job_id, ())

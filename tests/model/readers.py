@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from polling_api.domain.caller import Scope
 from polling_api.domain.job import Job
 from polling_api.errors import NotFound, Unavailable
 from polling_api.representation import Form, Snapshot
+from polling_api.watch import Topic
 
 if TYPE_CHECKING:
     from model.world import World
@@ -232,7 +233,7 @@ class Streamer(Reader):
             node, self._job_id, lambda: inf if not begun or stream.sending.busy else self.seen
         )
         begun = False
-        followed = {}
+        followed: Mapping[str, Topic] = {}
         try:
             followed = await node.ownership.follow_all(ANYBODY, [self._job_id], Scope.EVENTS, stream)
             if not followed:

@@ -40,7 +40,7 @@ class Redis:
 
     def __init__(self, loop: ModelLoop) -> None:
         self.away = False
-        self.went_back: list[Record] = []
+        self.went_back: list[str] = []
         self._loop = loop
         self._records: dict[bytes, Record] = {}
 
@@ -99,7 +99,7 @@ class Redis:
         known = self.record(key)
         outcome = self.keep(key, known, new)
         if known is not None and known.version > self._records[key].version:
-            self.went_back.append(new)
+            self.went_back.append(f"{int(new.version)} after {int(known.version)}")
         return outcome.encode()
 
     def keep(self, key: bytes, known: Record | None, new: Record) -> Outcome:

@@ -91,9 +91,7 @@ class Rules:
         """A reader who has seen a version is shown one at a node; `marked` where it is told that it may be old."""
         shows = f"{node} shows version {job.version} of {job.id}"
         self.require(self._postgres.ever_committed(job), f"{shows}, which was not committed")
-        self.require(
-            job.version >= seen or self._postgres.was_lost(job.id, seen), f"{shows} to who has seen {seen}"
-        )
+        self.require(job.version >= seen or self._postgres.was_lost(job.id, seen), f"{shows} to who has seen {seen}")
         late = 0.0 if marked else self._late(node, job, node.now)
         self.require(late <= 0.0, f"{shows} as if it were new, {late:.3f} s after it may")
 
@@ -132,7 +130,9 @@ class Rules:
 
     def before(self, moment: float, asking: set[Process]) -> None:
         """Time goes on to a moment: whoever can know of something does, and nobody is too far behind."""
-        self.require(not self._redis.went_back, f"redis keeps an older version than before: {self._redis.went_back}")
+        self.require(
+            not self._redis.went_back, f"redis keeps an older version than before: {', '.join(self._redis.went_back)}"
+        )
         for sleeper in self._sleepers:
             node = sleeper.node
             if not node.process.alive:

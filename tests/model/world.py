@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from model.choices import Chooser
 from model.loop import ModelLoop, Process
-from model.node import Node
 from model.postgres import Postgres
 from model.redis import Bus, Redis
 from model.replica import ModelReplica
@@ -14,7 +13,12 @@ from model.rules import Broken, Rules
 from model.troubles import Allowed, Troubles
 from model.wire import Call, Wire
 
+if TYPE_CHECKING:
+    from model.node import Node
+
 MOST_STEPS: Final = 2_000  # of a schedule: the longest that ends takes a third of that
+
+SAMPLED: Final = 16  # one of so many states is kept, by its number, so that millions can be counted
 
 Move = Callable[[], object]
 """Something that can happen: a method of what it happens to, by whose name a schedule is told."""
@@ -77,7 +81,7 @@ class World:
         doomed: processes that may crash.
         settled_after: seconds from the start of all processes until anybody does anything.
         log: what happened, where somebody wants to read it.
-        states: a number for each state there was, where somebody wants to count them.
+        states: numbers of states that there were, where somebody wants to count them: one of each `SAMPLED`.
     """
 
     def __init__(self, allowed: Allowed, redis: Callable[[ModelLoop], Redis] = Redis) -> None:
@@ -116,7 +120,7 @@ class World:
             process = self._at_turn()
             if process is not None:
                 self._make(self._chosen_before_turn(process, chooser))
-            elif all([party.done for party in self.parties]):
+            elif not [party for party in self.parties if not party.done]:
                 return
             else:
                 self._make(self._chosen_in_the_open(chooser))
@@ -154,7 +158,7 @@ class World:
             for task in process.tasks:
                 if not task.done():  # it had not even begun when its process died
                     task.get_coro().close()
-                    task._log_destroy_pending = False
+                    setattr(task, "_log_destroy_pending", False)
 
     def tick(self) -> None:
         """Let time go on to where somebody waits for it."""
@@ -214,10 +218,12 @@ class World:
         """Something that happens while no process has a turn. What is passed over for it happens after all else."""
         pending = self._pending()
         timer = self.loop.next_timer()
-        ticks = timer is not None and all([timer <= call.until for call in self.wire.calls])
+        ticks = timer is not None and not [call for call in self.wire.calls if call.until < timer]
         possible = len(pending) + ticks + self._troubles.count()
         if not possible:
             raise Broken("nothing can happen any more, and not everybody has an answer")
+        if self.states is not None and (state := self._state()) % SAMPLED == 0:
+            self.states.add(state)
         chosen = self._choice(possible, chooser)
         if chosen >= len(pending):
             others = [self.tick, *self._troubles.possible()] if ticks else self._troubles.possible()
@@ -231,8 +237,6 @@ class World:
     def _choice(self, possible: int, chooser: Chooser) -> int:
         if possible == 1:
             return 0
-        if self.states is not None:
-            self.states.add(self._state())
         return chooser.choose(possible)
 
     def _pending(self) -> list[Pending]:

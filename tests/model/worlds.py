@@ -41,9 +41,7 @@ class Make:
         world.postgres.create(JOB)
         return world
 
-    def node(
-        self, world: World, name: str, *, cached: bool = False, replica: ModelReplica | None = None
-    ) -> Node:
+    def node(self, world: World, name: str, *, cached: bool = False, replica: ModelReplica | None = None) -> Node:
         """A node."""
         return Node(world, name, self.watch, cached=cached, replica=replica, beats=self.beats)
 
@@ -135,9 +133,7 @@ def replicated(make: Make) -> World:
 
 def crowded(make: Make) -> World:
     """All of it at once: two nodes, all kinds of readers, two monitors, and everything that may go wrong."""
-    world = make.world(
-        Allowed(lost=2, doubled=2, crashes=1, broken_links=2, failed_calls=2, hang_ups=2, outages=1)
-    )
+    world = make.world(Allowed(lost=2, doubled=2, crashes=1, broken_links=2, failed_calls=2, hang_ups=2, outages=1))
     nodes = [make.node(world, name, cached=True) for name in "AB"]
     Poller(world, nodes, JOB, 4)
     Waiter(world, nodes, JOB, 3)
