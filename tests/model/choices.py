@@ -1,6 +1,5 @@
 """Which of the things that can happen does: a schedule says it, and a schedule can be written down."""
 
-from collections.abc import Mapping
 from random import Random
 from typing import Protocol
 
@@ -28,7 +27,7 @@ class Scripted:
 
     def __init__(self, deviations: Deviations = ()) -> None:
         self.taken = deviations
-        self._deviations: Mapping[int, int] = dict(deviations)
+        self._deviations = dict(deviations)
         self.widths: list[int] = []
 
     def choose(self, possibilities: int) -> int:

@@ -27,12 +27,12 @@ def leftovers(world: World) -> Iterator[str]:
         parts = {"cache": node.cache, "replicated": node.replicated}
         for name in _HELD:
             if parts.get(name.partition(".")[0], node) is not None and len(left := attrgetter(name)(node)):
-                yield f"{node} keeps {name}: {left}"
+                yield f"{node} keeps {len(left)} in {name}"
     for stoppable in world.stoppable:
         stoppable.end()
     world.settle()
     for process in world.processes:
         left = [task for task in process.tasks if not task.done()] if process.alive else []
         if left:
-            yield f"{process} has tasks left: {left}"
+            yield f"{process} has {len(left)} tasks left"
     yield from (f"nobody heard of this: {what}" for what in world.loop.unheard)

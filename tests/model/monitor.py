@@ -20,10 +20,10 @@ from polling_api.monitor.ledger import Ledger, Renew, nothing, to_nobody
 from polling_api.resilience.breaker import Breaker
 from polling_api.store import leases
 from polling_api.store.changes import SAVE, Change
-from polling_api.store.engine import Engine
 
 if TYPE_CHECKING:
     from model.world import World
+    from polling_api.store.engine import Engine
 
 LEASE: Final = 30.0  # seconds
 Course = Sequence[tuple[Status, int]]

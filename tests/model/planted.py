@@ -1,5 +1,6 @@
 """Mistakes that such a service is easily made with, each in the place of one part: the model has to find them all."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -55,6 +56,31 @@ class HearsNoGap(StatusWatch):
         """Do nothing."""
 
 
+class NeverCompares(StatusWatch):
+    """Relies on notices alone, of which one may get lost."""
+
+    async def run(self) -> None:
+        """Drop what nobody uses, and do nothing else."""
+        while True:
+            self._topics.drop_unused(self._clock() - self._bounds.idle)
+            await asyncio.sleep(self._bounds.compare_every)
+
+
+class ForgetsThePast(StatusWatch):
+    """Takes what it has heard of a job for all that there was."""
+
+    async def complete(self, topic: Topic) -> None:
+        """Read nothing."""
+        topic.whole_after = 0
+
+
+class NeverLetsGo(StatusWatch):
+    """Keeps whoever has followed a job, after he has gone."""
+
+    def unfollow(self, topic: Topic, follower: Follower) -> None:
+        """Free nothing."""
+
+
 class BelievesItself(StatusWatch):
     """Answers with what it has, whatever whoever asks has seen."""
 
@@ -69,6 +95,7 @@ class KeepsTheLast(Redis):
 
     def keep(self, key: bytes, known: Record | None, new: Record) -> Outcome:
         """Do not compare."""
+        del known
         return super().keep(key, None, new)
 
 
@@ -81,6 +108,7 @@ class Trusting(Beats):
 
     def extent(self, held: Iterable[str]) -> Extent:
         """Up to now, whatever it has."""
+        del held
         return Extent(self._clock(), None)
 
 
@@ -104,5 +132,8 @@ BUGS: Final[Mapping[str, Bug]] = {
     "lost resync": Bug("waiting", {"watch": HearsNoGap}, "though its node began to hear again at"),
     "blind cache set": Bug("polling", {"redis": KeepsTheLast}, "redis keeps an older version than before"),
     "stale replica taken": Bug("replicated", {"beats": Trusting}, "as if it were new"),
+    "lost notice not made up for": Bug("waiting", {"watch": NeverCompares}, "s after it may"),
+    "past not read": Bug("streaming", {"watch": ForgetsThePast}, ", past ["),
+    "followers kept": Bug("waiting", {"watch": NeverLetsGo}, "A keeps 1 in watch._topics"),
     "older answer given": Bug("polling", {"watch": BelievesItself}, "to who has seen"),
 }

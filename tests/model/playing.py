@@ -45,8 +45,8 @@ def play(
             world.run(chooser)
             world.states = None
             world.settle(SETTLED_AFTER)
-            for left in leftovers(world):
-                world.rules.require(False, left)
+            left = "; ".join(leftovers(world))
+            world.rules.require(not left, left)
             broken = world.rules.broken
         except Broken as error:
             broken = error

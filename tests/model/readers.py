@@ -16,10 +16,10 @@ from polling_api.domain.caller import Scope
 from polling_api.domain.job import Job
 from polling_api.errors import NotFound, Unavailable
 from polling_api.representation import Form, Snapshot
-from polling_api.watch import Topic
 
 if TYPE_CHECKING:
     from model.world import World
+    from polling_api.watch import Topic
 
 FORM: Final = Form("/api/v1/jobs", fields=("version", "terminal"))
 WAIT: Final = 30.0  # seconds, the most there is

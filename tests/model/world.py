@@ -158,7 +158,6 @@ class World:
             for task in process.tasks:
                 if not task.done():  # it had not even begun when its process died
                     task.get_coro().close()
-                    setattr(task, "_log_destroy_pending", False)
 
     def tick(self) -> None:
         """Let time go on to where somebody waits for it."""
