@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Final
 
+from model.node import ANYBODY
 from model.world import World
 
 # What has to be empty when nobody has asked for a while, where a node has it.
@@ -24,6 +25,7 @@ _HELD: Final = (
 def leftovers(world: World) -> Iterator[str]:
     """All that is left where nothing should be; stops what runs until it is stopped."""
     for node in world.nodes:
+        node.absences.add(ANYBODY, [])  # what is over goes with the next denial
         parts = {"cache": node.cache, "replicated": node.replicated}
         for name in _HELD:
             if parts.get(name.partition(".")[0], node) is not None and len(left := attrgetter(name)(node)):

@@ -87,7 +87,7 @@ class Node:
             replicas=self.replicated and self.replicated.reads,
             clock=clock,
         )
-        self.absences = Absences(clock)
+        self.absences = Absences(clock, told_for=BOUNDS.idle)
         self.ownership = Ownership(self.watch, self.absences, clock)
         for listener in (self, self.watch, self.absences):
             self.hub.join(listener)

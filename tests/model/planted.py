@@ -132,7 +132,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "lost resync": Bug("waiting", {"watch": HearsNoGap}, "though its node began to hear again at"),
     "blind cache set": Bug("polling", {"redis": KeepsTheLast}, "redis keeps an older version than before"),
     "stale replica taken": Bug("replicated", {"beats": Trusting}, "as if it were new"),
-    "lost notice not made up for": Bug("waiting", {"watch": NeverCompares}, "s after it may"),
+    "lost notice not made up for": Bug("crashing", {"watch": NeverCompares}, "s after it may"),
     "past not read": Bug("streaming", {"watch": ForgetsThePast}, ", past ["),
     "followers kept": Bug("waiting", {"watch": NeverLetsGo}, "A keeps 1 in watch._topics"),
     "older answer given": Bug("polling", {"watch": BelievesItself}, "to who has seen"),

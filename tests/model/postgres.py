@@ -8,7 +8,7 @@ from typing import Final
 
 from model.loop import ModelLoop
 from model.wire import Wire
-from polling_api.domain.advance import Transition
+from polling_api.domain.advance import CancelRequested, Transition, advance
 from polling_api.domain.job import Job, Progress, Status
 from polling_api.errors import Unavailable
 from polling_api.store.beats import Beat
@@ -145,6 +145,16 @@ class Postgres:
             saved.append(following(job, change.transition, self._era))
             self._commit(saved[-1])
         return saved
+
+    def cancel(self, job_id: str) -> Job | None:
+        """See `store.endings.cancel`."""
+        job = self.job(job_id)
+        transition = job and advance(job, CancelRequested(), now=job.updated_at)
+        if job is None or transition is None:
+            return job
+        cancelled = following(job, transition, self._era)
+        self._commit(cancelled)
+        return cancelled
 
     def delete(self, job_id: str) -> None:
         """Delete a job with its past."""

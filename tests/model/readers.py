@@ -78,6 +78,7 @@ class Reader:
         times: how often it asks.
         slow: whether it reads slowly.
         pause: seconds from an answer until it asks again.
+        insists: whether it goes on though it has seen the end.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Reader:
         *,
         slow: bool = False,
         pause: float = 0.0,
+        insists: bool = False,
     ) -> None:
         self.acts = 0
         self.rank = 0
@@ -101,6 +103,7 @@ class Reader:
         self._times = times
         self._slow = slow
         self._pause = pause
+        self._insists = insists
         self._ended = False
         world.parties.append(self)
 
@@ -165,7 +168,7 @@ class Reader:
     def _show(self, node: Node, job: Job) -> None:
         self._world.rules.shown(node, job, seen=self.seen, marked=node.watch.remark(job) is not None)
         self.seen = job.version
-        self._ended = job.terminal
+        self._ended = job.terminal and not self._insists
 
 
 class Poller(Reader):

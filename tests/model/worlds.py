@@ -11,6 +11,7 @@ from model.redis import Redis
 from model.replica import EVERY, ModelReplica
 from model.troubles import Allowed
 from model.world import World
+from model.writers import Canceller, Deleter
 from polling_api.domain.job import Status
 from polling_api.monitor.ledger import Ledger
 from polling_api.watch import StatusWatch
@@ -131,6 +132,26 @@ def replicated(make: Make) -> World:
     return world
 
 
+def cancelling(make: Make) -> World:
+    """A caller cancels the job at one node, while its monitor moves it, and one waits at another."""
+    world = make.world(Allowed(lost=1, failed_calls=1))
+    nodes = [make.node(world, name) for name in "AB"]
+    Canceller(world, nodes[:1], JOB)
+    Waiter(world, nodes[1:], JOB, 3)
+    make.monitor(world, TWICE)
+    return world
+
+
+def deleting(make: Make) -> World:
+    """A caller deletes the job at one node as soon as it has ended, and one polls both."""
+    world = make.world(Allowed(lost=1, failed_calls=1))
+    nodes = [make.node(world, name, cached=True) for name in "AB"]
+    Poller(world, nodes, JOB, 6, insists=True)
+    Deleter(world, nodes[:1], JOB)
+    make.monitor(world, ONCE, cached=True)
+    return world
+
+
 def crowded(make: Make) -> World:
     """All of it at once: two nodes, all kinds of readers, two monitors, and everything that may go wrong."""
     world = make.world(Allowed(lost=2, doubled=2, crashes=1, broken_links=2, failed_calls=2, hang_ups=2, outages=1))
@@ -143,5 +164,17 @@ def crowded(make: Make) -> World:
     return world
 
 
-SMALL: Final = (waiting, streaming, resuming, polling, crashing, away, failing_over, streaming_over, replicated)
+SMALL: Final = (
+    waiting,
+    streaming,
+    resuming,
+    polling,
+    crashing,
+    away,
+    failing_over,
+    streaming_over,
+    replicated,
+    cancelling,
+    deleting,
+)
 WORLDS: Final[Mapping[str, Callable[[Make], World]]] = {world.__name__: world for world in (*SMALL, crowded)}
