@@ -13,7 +13,7 @@ from model.worlds import SMALL, WORLDS, Make, crowded
 
 AT_ONCE: Final = 300  # schedules by chance in an errand
 SHARES: Final = (0.05, 0.1, 0.2)  # of the choices that are unusual, by turns
-# Nine small worlds, and then the crowded one, whose schedules take three times as long.
+# The small worlds, and then the crowded one, whose schedules take three times as long.
 BY_CHANCE: Final = (*SMALL, crowded)
 
 

@@ -15,6 +15,8 @@ from model.planted import BUGS, Bug
 from model.playing import play, quietly
 from model.worlds import WORLDS, Make
 
+pytestmark = pytest.mark.timeout(600)  # on a machine that may be busy
+
 DEVIATIONS: Final = 2
 MOST: Final = 5_000  # schedules: each is found in far fewer
 TESTS: Final = Path(__file__).parents[1]

@@ -11,10 +11,12 @@ from model.choices import Scripted, read, written
 from model.explorer import first_steps
 from model.playing import play, quietly
 from model.world import World
-from model.worlds import SMALL, WORLDS, Make, crashing, crowded, streaming_over, waiting
+from model.worlds import SMALL, WORLDS, Make, cancelling, crowded, streaming_over, waiting, waking
 
-WHOLLY: Final = (waiting, crashing, streaming_over)  # some 14,000 schedules, of a millisecond each
-BY_CHANCE: Final = 300  # schedules of each world
+pytestmark = pytest.mark.timeout(900)  # some 18,000 schedules of a millisecond or two, on a machine that may be busy
+
+CHEAP: Final = (waking, waiting, streaming_over, cancelling)
+BY_CHANCE, BY_CHANCE_IF_CHEAP = 250, 1_000  # schedules of each world
 FIRST_SEED: Final = 7
 SHARE: Final = 0.1  # of the choices that are unusual
 
@@ -32,7 +34,7 @@ def none_is_broken(errands: Iterable[Errand]) -> int:
     return played
 
 
-@pytest.mark.parametrize("world", WHOLLY)
+@pytest.mark.parametrize("world", CHEAP)
 def test_no_two_deviations_from_what_is_usual_break_a_rule(world: Build) -> None:
     with quietly():
         steps = first_steps(partial(world, Make()))
@@ -40,10 +42,10 @@ def test_no_two_deviations_from_what_is_usual_break_a_rule(world: Build) -> None
 
     played = none_is_broken([Errand(name, begun=((),), more=0), *(Errand(name, begun=(step,)) for step in steps)])
 
-    assert played > 3_000
+    assert played > 1_500
 
 
-@pytest.mark.parametrize("world", [world for world in SMALL if world not in WHOLLY])
+@pytest.mark.parametrize("world", [world for world in SMALL if world not in CHEAP])
 def test_no_single_deviation_breaks_a_rule(world: Build) -> None:
     with quietly():
         steps = first_steps(partial(world, Make()))
@@ -56,9 +58,10 @@ def test_no_single_deviation_breaks_a_rule(world: Build) -> None:
 
 @pytest.mark.parametrize("world", [*SMALL, crowded])
 def test_nothing_that_happens_by_chance_breaks_a_rule(world: Build) -> None:
-    seeds = range(FIRST_SEED, FIRST_SEED + BY_CHANCE)
+    schedules = BY_CHANCE_IF_CHEAP if world in CHEAP else BY_CHANCE
+    seeds = range(FIRST_SEED, FIRST_SEED + schedules)
 
-    assert none_is_broken([Errand(world.__name__, seeds=seeds, share=SHARE)]) > BY_CHANCE / 2
+    assert none_is_broken([Errand(world.__name__, seeds=seeds, share=SHARE)]) > schedules / 2
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -53,6 +53,14 @@ class Make:
         return Monitor(world, name, course, self.ledger, after=after, cached=cached)
 
 
+def waking(make: Make) -> World:
+    """One who waits for one change: as small as a world can be."""
+    world = make.world(Allowed(lost=1, broken_links=1, failed_calls=1))
+    Waiter(world, [make.node(world, "A")], JOB, 2)
+    make.monitor(world, ONCE)
+    return world
+
+
 def waiting(make: Make) -> World:
     """One who waits at one node, while messages and answers get lost."""
     world = make.world(Allowed(lost=1, doubled=1, broken_links=1, failed_calls=1))
@@ -165,6 +173,7 @@ def crowded(make: Make) -> World:
 
 
 SMALL: Final = (
+    waking,
     waiting,
     streaming,
     resuming,
