@@ -51,6 +51,11 @@ faults: $(STAMP) ## break one part after the other under a running service, and 
 fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECONDS=N, FUZZ_SEED=N
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
+.PHONY: model
+model: $(STAMP) ## play a million schedules of a modelled world; MODEL_SCHEDULES=N, MODEL_SEED=N, SCHEDULE=… replays one
+	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m model $(if $(SCHEDULE),--replay $(SCHEDULE), \
+	--schedules $${MODEL_SCHEDULES:-1000000} --seed $${MODEL_SEED:-0})
+
 .PHONY: check
 check: $(STAMP) ## lint, types, import contracts; the lock, openapi.json and compose.yaml are current and right
 	$(BIN)/ruff check .

@@ -24,10 +24,15 @@ class Hub:
 
     Publishing never makes the caller wait: notices are queued and sent in the order given, as many at once as have
     gathered. What is lost on the way is made up for by comparison with the primary.
+
+    Args:
+        transport: carries the messages.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = transport
+        self._clock = clock
         self._listeners: list[Listener] = []
         self._heeding: list[Callable[[], None]] = []
         self._waiting: deque[Notice] = deque(maxlen=MOST_WAITING)
@@ -64,7 +69,7 @@ class Hub:
 
     async def publish_gone(self, ids: Sequence[str]) -> None:
         """Queue the news of jobs that were deleted; never waits, never raises."""
-        self._queue([Notice.gone(job_id, time.monotonic()) for job_id in ids])
+        self._queue([Notice.gone(job_id, self._clock()) for job_id in ids])
 
     async def flushed(self) -> None:
         """Return when all that was queued has been sent or given up."""

@@ -45,6 +45,7 @@ class Ledger:
         lease: seconds for which a claim or a renewal is good.
         results_keep: seconds from a job's end until its results expire.
         wake: set when a job that was given back is due again.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Ledger:
         lease: float,
         results_keep: float,
         wake: asyncio.Event,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine = engine
         self._publish = publish
@@ -66,6 +68,7 @@ class Ledger:
         self._owner = owner
         self._results_keep = results_keep
         self._wake = wake
+        self._clock = clock
         self._held: dict[str, Tenure] = {}
         self.lease = lease
 
@@ -74,7 +77,7 @@ class Ledger:
         return await to_the_end(self._claim(limit))
 
     async def _claim(self, limit: int) -> list[Tenure]:
-        asked_at = monotonic()
+        asked_at = self._clock()
         claimed = await leases.claim(self._engine, owner=self._owner, limit=limit, lease=self.lease)
         tenures = [Tenure(one, asked_at, asked_at + self.lease) for one in claimed]
         self._renew([one.job for one in claimed], asked_at)
@@ -90,12 +93,12 @@ class Ledger:
     async def renew(self, tenures: Sequence[Tenure] | None = None) -> None:
         """Renew the leases of some jobs, or of all that are held; those that are lost end at once."""
         asked = list(self._held.values()) if tenures is None else tenures
-        ends = monotonic() + self.lease
+        ends = self._clock() + self.lease
         kept = await to_the_end(
             leases.renew(self._engine, self._owner, [tenure.job_id for tenure in asked], self.lease)
         )
         for tenure in asked:
-            tenure.ends_at(ends if tenure.job_id in kept else monotonic())
+            tenure.ends_at(ends if tenure.job_id in kept else self._clock())
             if tenure.job_id not in kept:
                 self.let_go(tenure)
 
@@ -116,7 +119,7 @@ class Ledger:
         return await to_the_end(self._save(changes)) if changes else {}
 
     async def _save(self, changes: Sequence[Change]) -> dict[str, Job]:
-        asked_at = monotonic()
+        asked_at = self._clock()
         saved = await leases.save(self._engine, self._owner, changes, results_keep=self._results_keep)
         await self._at("saved")
         self._wake_in([one.next_look for one in changes if one.next_look is not None])
