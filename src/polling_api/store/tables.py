@@ -217,7 +217,6 @@ idempotency_keys = Table(
 # Jobs whose requests, results and strays are to be deleted; the job itself may be gone.
 purges = Table(
     "purges",
-    "replica_beats",
     metadata,
     Column("job_id", Text, nullable=False),
     Column("queued_at", TIME, nullable=False),
