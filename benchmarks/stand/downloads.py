@@ -74,9 +74,9 @@ async def slow_readers(url: str, path: str, count: int, rate: float, *fields: st
     readers = [asyncio.create_task(_read_slowly(url, path, rate, fields)) for _ in range(count)]
     try:
         yield
-        broken = [reader for reader in readers if reader.done()]
-        if broken:
-            raise AssertionError(f"{len(broken)} readers have ended")
+        ended = [reader.result() for reader in readers if reader.done()]
+        if ended:
+            raise AssertionError(f"{len(ended)} readers have ended, the first with {ended[0]!r}")
     finally:
         for reader in readers:
             reader.cancel()
@@ -88,10 +88,14 @@ def memory_of(process: psutil.Process) -> int:
     return process.memory_full_info().uss
 
 
-async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str]) -> None:
+async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str]) -> bytes:
+    """Read until cancelled; gives the last bytes where the answer ends before."""
+    last = b""
     async with _asked(url, path, *fields, limit=16 * 1024) as reader:
-        while piece := await reader.read(16 * 1024):  # noqa: ASYNC110 - slowly
+        while piece := await reader.read(16 * 1024):
+            last = piece[-300:]
             await asyncio.sleep(len(piece) / rate)
+    return last
 
 
 @asynccontextmanager
