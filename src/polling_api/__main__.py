@@ -113,6 +113,8 @@ def monitor(*, lifeline: Lifeline = False) -> None:
             "A monitor of its own needs POLLING_DATABASE_URL and POLLING_REDIS_URL: embedded servers are started "
             "by `serve` and `run`, which bring a monitor too."
         )
+    if not settings.master_keys:
+        fail("A monitor needs POLLING_MASTER_KEYS: it signs webhooks, with secrets that are sealed with them.")
     from polling_api.app.monitoring import run_monitor
     from polling_api.app.waiting import NotThere
 

@@ -24,6 +24,7 @@ TERMINAL, EVERY_STATUS = ("terminal",), ("terminal", "status")
 RECEIVER = "https://hooks.example.org/in"
 MONITOR = "monitor"
 ITEMS = 2
+WRITERS = 8  # at once
 
 
 async def new_owner(engine: AsyncEngine) -> str:
@@ -95,8 +96,13 @@ async def move(engine: AsyncEngine, present: Sequence[Job], status: Status, comp
 
 async def ended_jobs(engine: AsyncEngine, client_id: str, count: int) -> list[Job]:
     """So many jobs of a client that have succeeded."""
-    made = await asyncio.gather(*(new_job(engine, client_id) for _ in range(count)))
-    return await move(engine, made, Status.SUCCEEDED)
+    writing = asyncio.Semaphore(WRITERS)
+
+    async def made() -> Job:
+        async with writing:
+            return await new_job(engine, client_id)
+
+    return await move(engine, await asyncio.gather(*(made() for _ in range(count))), Status.SUCCEEDED)
 
 
 async def told(engine: AsyncEngine, job: Job | None = None) -> list[tuple[int, str, str]]:

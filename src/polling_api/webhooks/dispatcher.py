@@ -23,7 +23,7 @@ from polling_api.webhooks.turns import Turns
 MOST_WALKED = 500  # lanes that one look goes through: some milliseconds of Postgres
 MOST_DUE = 32  # counted in a lane: no lane gets more turns at once
 LONGEST_REST = 1.0  # seconds: a lost wake-up, and a replay, wait no longer
-MOST_SPACING = 0.2  # seconds between two looks that find nothing, however often it is woken
+MOST_SPACING = 0.05  # seconds between two looks that find nothing, however often it is woken
 SHORTEST_SPACING = 0.01  # seconds between any two: turns that end in this time are given out by one look
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 5.0  # seconds without the database
 LEASE_MARGIN = 30.0  # seconds beyond an attempt's own time, for writing down what came of it
