@@ -78,9 +78,12 @@ class SteppedSend:
             self._request.uncancel()
 
     def abandon(self) -> None:
-        """Give up a write that still waits."""
+        """Give up a write that still waits; nothing is written after that."""
         if self._rest is not None:
             self._rest.cancel()
+        # Whose it is holds on to this: both would stay, with all of the request, until the collector looks through
+        # what is old, which it hardly ever does in a process that holds thousands.
+        self._ready = _nobody_waits
 
     async def _send_all(self, messages: tuple[Message, ...]) -> None:
         for message in messages:

@@ -1,9 +1,11 @@
 """What a poll, an answer and an open request cost, where that does not depend on the machine."""
 
 import asyncio
+import gc
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -14,10 +16,16 @@ from starlette.types import Message
 from in_process.asked_of_postgres import count_statements, statements_asked
 from in_process.carriers import RedisCarrier
 from in_process.crowd import idle_streams, idle_waits, spread, until_held
+from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.worker import Worker, worker_here
+from polling_api.api.held import SteppedSend
+from polling_api.api.streaming import OpenStream
+from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.caller import Grant, Scope
 from polling_api.domain.job import Job
+from polling_api.protocol import CountedProtocol
+from polling_api.protocol.cycle import Cycle
 from polling_api.representation import Form, Rendered
 from running.budgets import keep
 from running.keyholders import make_client
@@ -29,6 +37,9 @@ HELD_OPEN = 50
 FORM = Form("/api/v1/jobs")
 
 Poll = Callable[[], Awaitable[None]]
+Idle = Callable[..., AbstractAsyncContextManager[object]]
+
+HELD: Mapping[str, tuple[Idle, str]] = {"stream": (idle_streams, "/events"), "wait": (idle_waits, "?wait=30")}
 
 
 @pytest.fixture(scope="module")
@@ -193,17 +204,40 @@ async def _peak(poll: Poll) -> int:
     return tracemalloc.get_traced_memory()[1] - before
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """It looks through what is old hardly ever in a process that holds thousands: see `server.run_worker`."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize(("idle", "ending", "transport"), [(*HELD["stream"], "stream"), (*HELD["wait"], "wait")])
+async def test_what_was_held_is_freed_without_the_collector_when_its_client_leaves(
+    worker: Worker, job: Job, idle: Idle, ending: str, transport: str
+) -> None:
+    async with idle(worker.url, spread([job], ending, HELD_OPEN)):
+        await until_held(worker.url, transport, HELD_OPEN)
+        held = _alive()
+
+    assert sum(held.values()) >= 3 * HELD_OPEN
+    await eventually(lambda: _alive() == Counter())
+
+
+def _alive() -> Counter[str]:
+    """What there is of connections, requests and what they hold, by kind."""
+    kinds = (OpenStream, HeldAnswer, SteppedSend, Cycle, CountedProtocol)
+    return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds))
+
+
 @pytest.mark.parametrize(
     ("idle", "ending", "transport", "budget"),
-    [(idle_streams, "/events", "stream", "tasks.stream"), (idle_waits, "?wait=30", "wait", "tasks.waiter")],
+    [(*HELD["stream"], "stream", "tasks.stream"), (*HELD["wait"], "wait", "tasks.waiter")],
 )
 async def test_what_is_held_open_keeps_its_budget_of_tasks(
-    worker: Worker,
-    job: Job,
-    idle: Callable[..., AbstractAsyncContextManager[object]],
-    ending: str,
-    transport: str,
-    budget: str,
+    worker: Worker, job: Job, idle: Idle, ending: str, transport: str, budget: str
 ) -> None:
     before = len(asyncio.all_tasks())
     async with idle(worker.url, spread([job], ending, HELD_OPEN)):
