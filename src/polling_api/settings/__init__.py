@@ -12,7 +12,7 @@ from polling_api.settings.storing import Storing
 from polling_api.settings.webhooks import Webhooks
 from polling_api.settings.working import Working
 
-__all__ = ["SHORTEST_MASTER_KEY", "Settings"]
+__all__ = ["Settings"]
 
 
 class Settings(Webhooks, Working, Storing, Limits, Serving):
