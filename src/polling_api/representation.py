@@ -45,6 +45,7 @@ class Rendered:
     def __init__(self, job: Job, form: Form) -> None:
         self.job = job
         self.form = form
+        self.answers: dict[int, tuple[int, Any]] = {}  # by status: those that `api.answers` keeps, with their max-age
 
     @cached_property
     def body(self) -> bytes:

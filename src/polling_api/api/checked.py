@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Door, admitted
 from polling_api.api.negotiation import preferred, require_plain
-from polling_api.api.requests import header
+from polling_api.api.requests import header, once
 from polling_api.errors import FieldError, Invalid
 
 OK, NO_CONTENT = 200, 204
@@ -69,9 +69,12 @@ class CheckedRoute(APIRoute):
             NotAcceptable: it does.
         """
         if self.made:
-            best = preferred(header(scope, b"accept"), *self.made)
+            best = once(scope, self._preferred)
             if len(self.made) > 1:
                 scope[MEDIA_TYPE] = best
+
+    def _preferred(self, scope: Scope) -> str:
+        return preferred(header(scope, b"accept"), *self.made)
 
     def _require_once(self, query: bytes) -> None:
         names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)] if query else []

@@ -6,12 +6,13 @@ from typing import Any
 from polling_api.api.guard import Watcher
 from polling_api.errors import Unavailable
 from polling_api.protocol.capacity import Capacity
-from polling_api.protocol.connection import BoundedProtocol
+from polling_api.protocol.heads import Heads
 from polling_api.protocol.reading import Bounds
+from polling_api.protocol.repeated import RepeatedProtocol
 from polling_api.protocol.unsent import Unsent
 
 
-class CountedProtocol(BoundedProtocol):
+class CountedProtocol(RepeatedProtocol):
     """A connection. `bounded` makes the class that uvicorn is given."""
 
     __slots__ = ("_counted_for", "_turned_away", "_unsent")
@@ -25,15 +26,19 @@ class CountedProtocol(BoundedProtocol):
         self._unsent: Unsent | None = None
 
     @classmethod
-    def bounded(cls, bounds: Bounds, capacity: Capacity, watcher: Watcher) -> "type[CountedProtocol]":
+    def bounded(
+        cls, bounds: Bounds, capacity: Capacity, watcher: Watcher, heads: Heads | None = None
+    ) -> "type[CountedProtocol]":
         """The protocol with these bounds, all of whose connections share `capacity`.
 
         Args:
             bounds: of time.
             capacity: of connections.
             watcher: says what is left to whom a request is refused that no route sees.
+            heads: the requests that they have read before.
         """
-        return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity, "watcher": watcher})
+        shared = {"bounds": bounds, "capacity": capacity, "watcher": watcher}
+        return type(cls.__name__, (cls,), {**shared, "heads": Heads() if heads is None else heads})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or tell the client that there is no room for it, and cut it where that is told to many already."""
