@@ -58,8 +58,8 @@ def test_what_is_read_of_a_head_is_read_once_for_all_who_send_it() -> None:
     assert (told, read) == (["a"] * 3, ["/"])
 
 
-def test_so_many_are_kept_and_the_one_not_asked_for_longest_makes_room() -> None:
-    heads = Heads(most=2)
+def test_what_is_kept_is_bounded_and_the_one_not_asked_for_longest_makes_room() -> None:
+    heads = Heads(most=2 * 2000)
     heads.keep(b"1", scope_of("/1"))
     heads.keep(b"2", scope_of("/2"))
     heads.find(b"1")
@@ -68,6 +68,15 @@ def test_so_many_are_kept_and_the_one_not_asked_for_longest_makes_room() -> None
 
     assert len(heads) == 2
     assert [heads.find(one) is not None for one in (b"1", b"2", b"3")] == [True, False, True]
+
+
+def test_one_with_very_many_fields_takes_the_room_of_many() -> None:
+    heads = Heads(most=2 * 2000)
+    heads.keep(b"1", scope_of("/1"))
+
+    heads.keep(b"2", scope_of("/2", *((b"x", b"y") for _ in range(100))))
+
+    assert len(heads) == 0
 
 
 def test_long_ones_are_not_kept() -> None:

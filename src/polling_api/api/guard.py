@@ -18,7 +18,7 @@ from polling_api.api.allowed import OPTIONS
 from polling_api.api.checked import TRANSPORT
 from polling_api.api.limits import DECISION, PARTY, blocked, limit_lines, limited
 from polling_api.api.problems import PROBLEM
-from polling_api.api.requests import field, field_lines, header
+from polling_api.api.requests import field, field_lines, header, once
 from polling_api.domain.caller import Caller
 from polling_api.errors import BadRequest, PollingError, Unauthenticated
 from polling_api.ratelimit import (
@@ -110,7 +110,7 @@ class Guard:
         client_of = scope.get("client")
         peer: str | None = client_of[0] if client_of else None
         address, unbelieved = site_of(peer), False
-        if field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None:
+        if once(scope, _is_forwarded):
             forwarded, forwarded_for = field_lines(scope, b"forwarded"), field_lines(scope, b"x-forwarded-for")
             told = address_of(peer, forwarded, forwarded_for, self._proxies)
             address, unbelieved = told, told == address
@@ -229,12 +229,18 @@ class Guard:
         return client(client_id, self._figures, self._own_hour(client_id))
 
     def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
+        if code is None and _MISSED not in scope:
+            return
         missed: Collection[str] = scope.pop(_MISSED, ())
         # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
         if not missed and code == "job_not_found" and scope.get(TRANSPORT) != "wait":
             missed = scope.get("path_params", {}).values()
         if missed:
             self._suspects.missed(party, missed, self._clock())
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None
 
 
 class GuardedDoor:

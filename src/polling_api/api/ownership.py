@@ -21,6 +21,7 @@ from polling_api.watch import Absences, Follower, StatusWatch, Topic
 # Seconds that a denial takes which had to be read: more than the read itself on a machine that is not overloaded, so
 # that nobody can tell from the time whether the primary had a row to give.
 DENIED_AFTER = 0.005
+_READ_LIVE = metrics.snapshot_reads("live")
 
 
 class Ownership:
@@ -58,7 +59,7 @@ class Ownership:
         topic = self._watch.live(job_id)
         snapshot = topic and topic.snapshot
         if topic and snapshot and caller.sees(snapshot.job) and (kept or self._watch.certain(topic)):
-            metrics.snapshot_reads("live").inc()
+            _READ_LIVE.inc()
         elif kept:
             snapshot = await self._read_or_keep(caller, job_id)
         else:

@@ -61,9 +61,11 @@ def once(scope: Scope, read: Callable[[Scope], Made]) -> Made:
             never changed, and what it raises is raised each time.
     """
     made = (scope.get(ASKED) or _look(scope)).made
-    if read not in made:
-        made[read] = read(scope)
-    return made[read]
+    try:
+        return made[read]
+    except KeyError:
+        told = made[read] = read(scope)
+        return told
 
 
 def _look(scope: Scope) -> Asked:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from starlette.types import Scope, Send
 
@@ -86,7 +85,7 @@ def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) 
         any_change: whether every change is waited for; else an older version that it names is one it has seen.
     """
     job, named = rendered.job, condition.version
-    if not condition.given or condition.holds(rendered, datetime.now(UTC)):
+    if not condition.given or condition.holds_now(rendered):
         return job.version
     if named is None or named >= job.version or any_change:
         return 0

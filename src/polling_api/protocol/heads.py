@@ -11,7 +11,7 @@ from typing import Any
 from polling_api.api.requests import ASKED, Asked
 
 LONGEST = 4096  # bytes: a browser's head with a token of a hundred jobs fits
-MOST = 8192  # heads, of some 3 KiB as clients send them: 24 MiB, and at worst, with nothing but long ones, 130
+MOST = 32 * 1024 * 1024  # bytes in all: the heads of ten thousand clients, as they send them
 
 # Of a scope: what the bytes of a request say of it, and nothing of the connection that they came on.
 _SAID = ("type", "asgi", "http_version", "method", "path", "raw_path", "query_string", "root_path", "headers")
@@ -24,11 +24,12 @@ class Heads:
     """Requests without a body, as scopes; those that were not asked for longest make room.
 
     Args:
-        most: how many are kept.
+        most: bytes that they may take together.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
+        self._size = 0
         self._scopes: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -49,8 +50,17 @@ class Heads:
             request: all of its bytes.
             scope: what was made of them.
         """
+        if len(request) > LONGEST or scope["method"] not in _READS or request in self._scopes:
+            return
         asked = Asked(scope["headers"])
-        if len(request) <= LONGEST and scope["method"] in _READS and _NEVER.isdisjoint(asked.fields):
-            self._scopes[request] = {**{name: scope[name] for name in _SAID}, ASKED: asked}
-            if len(self._scopes) > self._most:
-                self._scopes.popitem(last=False)
+        if not _NEVER.isdisjoint(asked.fields):
+            return
+        self._scopes[request] = {**{name: scope[name] for name in _SAID}, ASKED: asked}
+        self._size += _size(request, scope)
+        while self._size > self._most:
+            self._size -= _size(*self._scopes.popitem(last=False))
+
+
+def _size(request: bytes, scope: Mapping[str, Any]) -> int:
+    """What a kept request takes, in bytes: itself, its parts, and for each field two objects and their places."""
+    return 1500 + 2 * len(request) + 200 * len(scope["headers"])

@@ -1,6 +1,5 @@
 """`GET` and `HEAD` of a job's status: conditional, and able to wait. Hot: nothing here but what a poll needs."""
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
@@ -95,7 +94,7 @@ class StatusEndpoint:
 
     def _answer(self, snapshot: Snapshot, condition: Condition, form: Form, granted: int | None) -> Answer:
         rendered = snapshot.rendered(form)
-        if condition.given and condition.holds(rendered, datetime.now(UTC)):
+        if condition.given and condition.holds_now(rendered):
             answer = answers.not_modified(rendered, granted=granted)
         else:
             answer = answers.state(rendered, granted=granted)
