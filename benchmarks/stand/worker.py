@@ -12,7 +12,6 @@ from polling_api.app.core import assemble
 from polling_api.app.service import Service, service_of
 from polling_api.domain.caller import Caller
 from polling_api.ratelimit import Blocks, Counters, Figures, Proxies, SeenProxy, Suspects, Windows
-from polling_api.representation import Headers
 from polling_api.settings import Settings
 
 
@@ -41,9 +40,9 @@ class Unguarded(Guard):
     def count(self, scope: Scope, job: str | None, endpoint: str) -> None:
         """See `Guard.count`."""
 
-    def told(self, scope: Scope, status: int) -> Headers:  # noqa: ARG002
+    def told(self, scope: Scope, status: int) -> bytes:  # noqa: ARG002
         """See `Guard.told`."""
-        return []
+        return b""
 
 
 def unlimited(settings: Settings) -> Service:

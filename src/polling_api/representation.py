@@ -46,6 +46,8 @@ class Rendered:
     def __init__(self, job: Job, form: Form) -> None:
         self.job = job
         self.form = form
+        # By status and coding: those that `api.answers` keeps, with their max-age.
+        self.answers: dict[tuple[int, Coding | None], tuple[int, Any]] = {}
 
     @cached_property
     def body(self) -> bytes:

@@ -115,7 +115,7 @@ def server_of(settings: Settings, service: Service, descriptors: int) -> Drainin
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http=CountedProtocol.bounded(_bounds_of(settings), capacity, service.guard),
+        http=CountedProtocol.bounded(bounds_of(settings), capacity, service.guard),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -145,7 +145,8 @@ def capacity_within(settings: Settings, descriptors: int) -> Capacity:
     return Capacity(most, settings.limit_connections_address or sys.maxsize, proxies.trust_peer)
 
 
-def _bounds_of(settings: Settings) -> Bounds:
+def bounds_of(settings: Settings) -> Bounds:
+    """How long requests and readers may take, as it is set."""
     return Bounds(
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,

@@ -195,7 +195,7 @@ class Waiter(Reader):
             answered.append(present)
             return Answer(200, [])
 
-        held = HeldAnswer(self.socket.send, reached=self._reached, answer=answer)
+        held = HeldAnswer({}, self.socket.send, reached=self._reached, answer=answer)
         sleeper = self._world.rules.begins(node, self._job_id, lambda: inf if held.answered else self.seen)
         try:
             topic = await node.watch.follow(self._job_id, held)

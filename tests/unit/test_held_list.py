@@ -19,7 +19,7 @@ class Call:
 
     def __init__(self) -> None:
         self.socket = Socket()
-        self.held = HeldList(self.socket.send, is_news=self._is_news, answer=self._answer)
+        self.held = HeldList({}, self.socket.send, is_news=self._is_news, answer=self._answer)
         self._changed: list[str] = []
 
     def change(self, name: str) -> None:

@@ -1,14 +1,24 @@
 """Answers to hot reads: status, headers and body, as plain values."""
 
 import time
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from starlette.types import Message, Scope
 
 from polling_api.api.codings import PLAIN, Accepted
+from polling_api.api.header_lines import KeptHeaders
+from polling_api.coding import Coding
 from polling_api.domain.job import Job
 from polling_api.representation import POLL_INTERVAL, Headers, Rendered, timestamp
 from polling_api.watch import Remark, StatusWatch, Topic
 
+# An ASGI extension of our own server's: a message that is an answer from its status to its body's last byte. It is
+# written at once, with half of the calls, and what is equal in the heads of many answers is put together once.
+WHOLE: Final = "polling.answer"
+OUTER: Final = "outer"  # of such a message: the header lines that it is given on its way
+
+_NOT_MODIFIED = 304
 VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
 NO_STORE = (b"cache-control", b"no-store")
 SERVED_FROM = (b"x-served-from", b"snapshot")
@@ -21,8 +31,10 @@ class Answer(NamedTuple):
     headers: Headers
     body: bytes = b""
 
-    def messages(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The two ASGI messages that send it."""
+    def messages(self, scope: Scope) -> Sequence[Message]:
+        """What answers a request with it: one message where the server takes whole answers, else ASGI's usual two."""
+        if WHOLE in scope.get("extensions", ()):
+            return ({"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body},)
         return (
             {"type": "http.response.start", "status": self.status, "headers": self.headers},
             {"type": "http.response.body", "body": self.body},
@@ -31,13 +43,13 @@ class Answer(NamedTuple):
 
 def state(rendered: Rendered, *, granted: int | None, accepted: Accepted = PLAIN) -> Answer:
     """`200` with the job. `granted` is the wait in seconds, None where none was asked for."""
-    described, body = rendered.sent(accepted.coding_of(len(rendered.body)))
-    return Answer(200, [*described, *_frame(rendered, granted)], body)
+    coding = accepted.coding_of(len(rendered.body))
+    return _usual(rendered, 200, coding) if granted is None else _waited(rendered, 200, granted, coding)
 
 
 def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
     """`304`: of the `200`'s headers those that a cache needs, and no others (RFC 9110, section 15.4.5)."""
-    return Answer(304, [*rendered.validators, *_frame(rendered, granted)])
+    return _usual(rendered, 304) if granted is None else _waited(rendered, 304, granted)
 
 
 def remarked(answer: Answer, job: Job, remark: Remark) -> Answer:
@@ -75,9 +87,25 @@ def unfinished(rendered: Rendered) -> Headers:
     return [] if rendered.job.terminal else [(b"retry-after", b"%d" % rendered.job.poll_after)]
 
 
-def _frame(rendered: Rendered, granted: int | None) -> Headers:
-    if granted is None:
-        max_age = rendered.max_age(time.time())
-        return [(b"cache-control", b"private, max-age=%d" % max_age), VARY]
+def _usual(rendered: Rendered, status: int, coding: Coding | None = None) -> Answer:
+    """The answer to a poll that would not wait, kept for all who ask for this version while it stays the same."""
+    max_age, form = rendered.max_age(time.time()), (status, coding)
+    kept_for, answer = rendered.answers.get(form, (None, None))
+    if answer is None or kept_for != max_age:
+        caching = (b"cache-control", b"private, max-age=%d" % max_age)
+        answer = _of(rendered, status, coding, caching, VARY)
+        answer = answer._replace(headers=KeptHeaders(answer.headers))
+        rendered.answers[form] = max_age, answer
+    return answer
+
+
+def _waited(rendered: Rendered, status: int, granted: int, coding: Coding | None = None) -> Answer:
     # A cache that reused a waited answer would make its client ask again at once, for ever.
-    return [NO_STORE, VARY, (b"preference-applied", b"wait=%d" % granted)]
+    return _of(rendered, status, coding, NO_STORE, VARY, (b"preference-applied", b"wait=%d" % granted))
+
+
+def _of(rendered: Rendered, status: int, coding: Coding | None, *headers: tuple[bytes, bytes]) -> Answer:
+    if status == _NOT_MODIFIED:
+        return Answer(status, [*rendered.validators, *headers])
+    described, body = rendered.sent(coding)
+    return Answer(status, [*described, *headers], body)

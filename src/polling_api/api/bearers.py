@@ -7,7 +7,7 @@ from typing import Protocol
 from starlette.types import Receive, Scope
 
 from polling_api.api.admission import Admission
-from polling_api.api.requests import header, query
+from polling_api.api.requests import header, once, query
 from polling_api.domain.caller import Caller, Grant
 from polling_api.errors import BadRequest, Unauthenticated
 from polling_api.signing.tokens import InvalidToken
@@ -49,7 +49,7 @@ class BearersDoor:
 
     async def admit(self, scope: Scope, receive: Receive) -> Admission:  # noqa: ARG002
         """See `Door.admit`."""
-        token = presented_token(scope)
+        token = once(scope, presented_token)
         if token is None:
             return _ANYBODY
         grant = self._good(token)

@@ -8,9 +8,9 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import Door, admitted
-from polling_api.api.codings import Accepted, accepted_codings
+from polling_api.api.codings import accepted_codings
 from polling_api.api.negotiation import preferred, require_plain
-from polling_api.api.requests import header
+from polling_api.api.requests import header, once
 from polling_api.errors import FieldError, Invalid, NotAcceptable
 
 OK, NO_CONTENT = 200, 204
@@ -77,14 +77,15 @@ class CheckedRoute(APIRoute):
             NotAcceptable: it does; or `Accept-Encoding` excludes all codings that it can be sent in.
         """
         if self.made:
-            self._require_coding(accepted_codings(scope))
-            best = preferred(header(scope, b"accept"), *self.made)
+            best = once(scope, self._preferred)
             if len(self.made) > 1:
                 scope[MEDIA_TYPE] = best
 
-    def _require_coding(self, accepted: Accepted) -> None:
+    def _preferred(self, scope: Scope) -> str:
+        accepted = accepted_codings(scope)
         if not (accepted.plain or (self.coded and accepted.best)):
             raise NotAcceptable("`Accept-Encoding` excludes every coding that this answer is sent in.")
+        return preferred(header(scope, b"accept"), *self.made)
 
     def _require_once(self, query: bytes) -> None:
         names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)] if query else []

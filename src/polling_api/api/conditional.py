@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ from polling_api.representation import Rendered
 _TAG = re.compile(r'[\s,]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*')
 LONGEST_KEPT = 200  # characters of an `If-None-Match` that is remembered: some tags of ours, and a megabyte in all
 _SECOND = timedelta(seconds=1)
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Condition:
     def names(self, etag: str) -> bool:
         """Whether the caller has seen what has this entity tag, for what has no date."""
         return self.anything or (self.tags is not None and _opaque(etag) in self.tags)
+
+    def holds_now(self, rendered: Rendered) -> bool:
+        """What `holds` says at this moment, which matters to a date alone."""
+        return self.holds(rendered, _ANY_TIME if self.since is None else datetime.now(UTC))
 
     def holds(self, rendered: Rendered, now: datetime) -> bool:
         """Whether the caller has seen this very version, so that a `304` is the answer.

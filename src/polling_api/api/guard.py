@@ -16,9 +16,9 @@ from starlette.types import Receive, Scope
 from polling_api.api.admission import Admission, Door
 from polling_api.api.allowed import OPTIONS
 from polling_api.api.checked import TRANSPORT
-from polling_api.api.limits import DECISION, PARTY, blocked, limit_headers, limited
+from polling_api.api.limits import DECISION, PARTY, blocked, limit_lines, limited
 from polling_api.api.problems import PROBLEM
-from polling_api.api.requests import field, field_lines, header
+from polling_api.api.requests import field, field_lines, header, once
 from polling_api.domain.caller import Caller
 from polling_api.errors import BadRequest, PollingError, Unauthenticated
 from polling_api.ratelimit import (
@@ -38,7 +38,6 @@ from polling_api.ratelimit import (
 )
 from polling_api.ratelimit.address import site_of
 from polling_api.ratelimit.windows import HELD_ENOUGH
-from polling_api.representation import Headers
 
 ADDRESS: Final = "polling.address"  # of the scope: what a request counts against, where it is not the peer's address
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
@@ -54,8 +53,8 @@ class Watcher(Protocol):
         """Look at a request as it comes."""
         ...
 
-    def told(self, scope: Scope, status: int) -> Headers:
-        """Look at it as its answer begins, and give the headers that say what is left."""
+    def told(self, scope: Scope, status: int) -> bytes:
+        """Look at it as its answer begins, and give the header lines that say what is left."""
         ...
 
 
@@ -65,9 +64,9 @@ class NoWatcher:
     def meet(self, scope: Scope) -> None:
         """See `Watcher.meet`."""
 
-    def told(self, scope: Scope, status: int) -> Headers:  # noqa: ARG002
+    def told(self, scope: Scope, status: int) -> bytes:  # noqa: ARG002
         """See `Watcher.told`."""
-        return []
+        return b""
 
 
 class Guard:
@@ -111,7 +110,7 @@ class Guard:
         client_of = scope.get("client")
         peer: str | None = client_of[0] if client_of else None
         address, unbelieved = site_of(peer), False
-        if field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None:
+        if once(scope, _is_forwarded):
             forwarded, forwarded_for = field_lines(scope, b"forwarded"), field_lines(scope, b"x-forwarded-for")
             told = address_of(peer, forwarded, forwarded_for, self._proxies)
             address, unbelieved = told, told == address
@@ -186,12 +185,12 @@ class Guard:
         finally:
             timer.cancel()
 
-    def told(self, scope: Scope, status: int) -> Headers:
+    def told(self, scope: Scope, status: int) -> bytes:
         """Settle what a request counts, now that its answer is known, and say what is left."""
         party: Party | None = scope.get(PARTY)
         code = scope.get(PROBLEM)
         if party is None or scope["method"] == OPTIONS or code == "overloaded":
-            return []
+            return b""
         self._note_missed(scope, party, code)
         decision: Decision | None = scope.pop(DECISION, None)
         if decision is None:
@@ -199,7 +198,7 @@ class Guard:
             decision = self._windows.peek(party, self._clock()) if code == "blocked" else self._decide(scope)
         elif decision.allowed:
             decision = self._settled(decision, scope, free_of_hour=status == 304 and party.known)  # noqa: PLR2004
-        return limit_headers(decision)
+        return limit_lines(decision)
 
     def _require_some_of_the_hour(self, scope: Scope) -> None:
         # Bodies are read and checked before a route can count, and those that break a rule would be read for nothing.
@@ -230,12 +229,18 @@ class Guard:
         return client(client_id, self._figures, self._own_hour(client_id))
 
     def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
+        if code is None and _MISSED not in scope:
+            return
         missed: Collection[str] = scope.pop(_MISSED, ())
         # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
         if not missed and code == "job_not_found" and scope.get(TRANSPORT) != "wait":
             missed = scope.get("path_params", {}).values()
         if missed:
             self._suspects.missed(party, missed, self._clock())
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return field(scope, b"x-forwarded-for") is not None or field(scope, b"forwarded") is not None
 
 
 class GuardedDoor:

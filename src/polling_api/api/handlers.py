@@ -34,7 +34,7 @@ class AnswerResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send it (ASGI)."""
-        await send_whole(self._answer, send)
+        await send_whole(self._answer, scope, send)
 
 
 def add_problem_handlers(app: FastAPI, sets: Collection[str], unrouted: Callable[[Scope], None] | None = None) -> None:

@@ -7,17 +7,18 @@ streams are then ten thousand small objects, and a change is one write for each.
 import asyncio
 import contextvars
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import structlog
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
 from polling_api.ratelimit import Held as Limit
 from polling_api.ratelimit import Party
+from polling_api.resilience.steps import step
 
 STALLED_AFTER = 30.0  # seconds in which a reader takes nothing of what waits for it: two keep-alives
 
@@ -57,15 +58,13 @@ class SteppedSend:
 
     def write(self, *messages: Message) -> None:
         """Send messages, at once where the socket takes them."""
-        sending = self._send_all(messages)
         try:
-            blocked_on = self._context.run(sending.send, None)
-        except StopIteration:
-            return
+            rest = step(self._send_all(messages), self._context)
         except Exception as error:  # noqa: BLE001 - one reader's fault must not reach the others' writes
             self._give_up(error)
             return
-        self._rest = asyncio.create_task(self._finish(sending, blocked_on), context=self._context)
+        if rest is not None:
+            self._rest = asyncio.create_task(self._finish(rest), context=self._context)
 
     async def until_gone(self, receive: Receive) -> None:
         """Return when the client has gone away, the answer is complete, or the reader was given up."""
@@ -89,10 +88,10 @@ class SteppedSend:
         for message in messages:
             await self._send(message)
 
-    async def _finish(self, sending: Coroutine[Any, Any, None], blocked_on: Any) -> None:
+    async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:
         try:
             async with asyncio.timeout(STALLED_AFTER):
-                await _resumed(sending, blocked_on)
+                await rest
         except Exception as error:  # noqa: BLE001 - as above
             self._rest = None
             self._give_up(error)
@@ -106,22 +105,6 @@ class SteppedSend:
         if self._request is not None and not self._gave_up:
             self._gave_up = True
             self._request.cancel()
-
-
-@types.coroutine
-def _resumed(sending: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any, Any, None]:
-    """Go on, inside a task, with a coroutine that was stepped outside of one and is blocked on a future."""
-    while True:
-        try:
-            result = yield blocked_on
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the coroutine's to handle
-            step, argument = sending.throw, error
-        else:
-            step, argument = sending.send, result
-        try:
-            blocked_on = step(argument)
-        except StopIteration:
-            return
 
 
 class Held(Protocol):
@@ -184,10 +167,10 @@ class Holding:
             wait.drain()
         streams = tuple(self._held["stream"])
         steps = max(1, min(len(streams), int(seconds * 20)))
-        for step in range(steps):
-            if step:
+        for number in range(steps):
+            if number:
                 await asyncio.sleep(seconds / steps)
-            for stream in streams[step::steps]:
+            for stream in streams[number::steps]:
                 if stream in self._held["stream"]:
                     stream.drain()
 
@@ -212,7 +195,7 @@ class _Counted:
         self._holding.leave(self._held, self._transport, self._party)
 
 
-async def send_whole(answer: Answer, send: Send) -> None:
-    """Send an answer in one go."""
-    for message in answer.messages():
+async def send_whole(answer: Answer, scope: Scope, send: Send) -> None:
+    """Answer a request in one go."""
+    for message in answer.messages(scope):
         await send(message)

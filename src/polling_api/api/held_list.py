@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from polling_api.api.answers import Answer
 from polling_api.api.held import SteppedSend
@@ -17,12 +17,16 @@ class HeldList:
     """A call that waits for many jobs.
 
     Args:
+        scope: the request.
         send: the server's.
         is_news: whether what is known of a job now is what is waited for.
         answer: what is answered after so many whole seconds.
     """
 
-    def __init__(self, send: Send, *, is_news: Callable[[Topic], bool], answer: Callable[[int], Answer]) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, *, is_news: Callable[[Topic], bool], answer: Callable[[int], Answer]
+    ) -> None:
+        self._scope = scope
         self.sending = SteppedSend(send)
         self._is_news = is_news
         self._answer = answer
@@ -62,4 +66,4 @@ class HeldList:
             return
         self._answered = True
         answer = self._answer(int(asyncio.get_running_loop().time() - self._began))
-        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages())
+        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages(self._scope))

@@ -4,6 +4,7 @@ FastAPI's own handling costs four times what uvicorn does for a request: see `do
 """
 
 import inspect
+from asyncio import current_task
 from collections.abc import Awaitable, Callable, Iterable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polling_api.api.checked import ROUTE, CheckedRoute
 from polling_api.api.negotiation import EVENT_STREAM, JSON
+from polling_api.api.requests import once
+from polling_api.resilience.steps import in_a_task
 
 if TYPE_CHECKING:
     from types import CoroutineType
@@ -60,13 +63,23 @@ class HotLane:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request (ASGI). Not a coroutine of its own: each costs half a KiB while a stream is open."""
-        if scope["type"] == "http":
-            for route in self._routes:
-                found = route.path_regex.match(scope["path"])
-                if found and scope["method"] in route.methods:
-                    scope["path_params"] = found.groupdict()
-                    return route.handle(scope, receive, send)
-        return self._app(scope, receive, send)
+        found = once(scope, self._find) if scope["type"] == "http" else None
+        if found is None:
+            return self._app(scope, receive, send) if current_task() else self._joined(scope, receive, send)
+        route, scope["path_params"] = found
+        return route.handle(scope, receive, send)
+
+    async def _joined(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await in_a_task()  # FastAPI takes one for granted
+        await self._app(scope, receive, send)
+
+    def _find(self, scope: Scope) -> "tuple[HotRoute, dict[str, str]] | None":
+        """The route that a request is for, with what its path says to it."""
+        for route in self._routes:
+            found = route.path_regex.match(scope["path"])
+            if found and scope["method"] in route.methods:
+                return route, found.groupdict()
+        return None
 
 
 class HotRoute(CheckedRoute):

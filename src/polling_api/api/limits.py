@@ -7,7 +7,6 @@ come out three times.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -23,7 +22,6 @@ from polling_api.ratelimit.counters import BURST, Counters
 from polling_api.ratelimit.party import Figures, Party
 from polling_api.ratelimit.storage import CountersStorage
 from polling_api.ratelimit.windows import HOUR_SCOPE, Decision, Window, Windows
-from polling_api.representation import Headers
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
@@ -131,23 +129,13 @@ def blocked(seconds: int) -> TooMany:
     return TooMany("Too many unknown ids or wrong signatures came from you.", code="blocked", retry_after=seconds)
 
 
-def limit_headers(decision: Decision) -> Headers:
-    """The headers that every answer below `/api/` has, once."""
-    return [
-        _limit_header(decision.limit),
-        (b"x-ratelimit-remaining", b"%d" % decision.remaining),
-        _reset(decision.reset),
-    ]
-
-
-@lru_cache(64)  # the figures there are
-def _limit_header(limit: int) -> tuple[bytes, bytes]:
-    return b"x-ratelimit-limit", b"%d" % limit
-
-
-@lru_cache(64)  # most answers of a second say the same
-def _reset(reset: int) -> tuple[bytes, bytes]:
-    return b"x-ratelimit-reset", b"%d" % reset
+def limit_lines(decision: Decision) -> bytes:
+    """The lines of the headers that every answer below `/api/` has, once."""
+    return b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n" % (
+        decision.limit,
+        decision.remaining,
+        decision.reset,
+    )
 
 
 def refusal_of(scope: Scope) -> TooMany:

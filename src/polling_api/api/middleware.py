@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -13,27 +13,28 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polling_api import metrics
-from polling_api.api.answers import Answer
+from polling_api.api.answers import OUTER, WHOLE, Answer
 from polling_api.api.checked import ROUTE, TRANSPORT, CheckedRoute
 from polling_api.api.codings import Accepted, accepted_codings
 from polling_api.api.compression import Compression, may_be_coded
 from polling_api.api.guard import LIMITED, NoWatcher, Watcher
+from polling_api.api.header_lines import headers_of
 from polling_api.api.held import send_whole
 from polling_api.api.hosts import AllowedHosts
 from polling_api.api.load import Load, NoLoad, overloaded
 from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import OUTCOME, PROBLEM, problem
-from polling_api.api.requests import FIELDS, IDS, RequestIds, header
+from polling_api.api.requests import ASKED, IDS, RequestIds, header, once
 from polling_api.errors import Misdirected, PollingError
 from polling_api.logs import correlate
-from polling_api.representation import API_VERSION, Headers
+from polling_api.representation import API_VERSION
 
 # Printable, and nothing that could end a header or a log line.
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-_VERSION_HEADER = (b"x-api-version", API_VERSION.encode())
-_GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_VERSION_LINE = b"x-api-version: %b\r\n" % API_VERSION.encode()
+_GUARDS = b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n"
 
-_VARY_ALONE = (b"vary", b"Accept-Encoding")
+_VARY_ALONE = b"vary: Accept-Encoding\r\n"
 
 _ROOT = logging.getLogger()
 _log = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        framed = _Framed(scope, send, self._headers, self._compression)
+        framed = _Framed(scope, send, self._outer, self._compression)
         overload = self._meet(scope)
         _identify(scope)
         try:
@@ -122,18 +123,18 @@ class Edge:
             if answer is None:
                 await self._app(scope, receive, framed)
             else:
-                await send_whole(answer, framed)
+                await send_whole(answer, scope, framed)
         except PollingError as error:
             # What is refused here or by a hot route on the lane, where no handler of FastAPI's stands.
             if framed.status:
                 raise
-            await send_whole(problem(error, scope), framed)
+            await send_whole(problem(error, scope), scope, framed)
         except Exception:
             _log.exception("request failed", method=scope["method"], path=scope["path"])
             if framed.status:
                 raise
             error = PollingError("Something went wrong on our side. The correlation id helps us to find out what.")
-            await send_whole(problem(error, scope), framed)
+            await send_whole(problem(error, scope), scope, framed)
         finally:
             if not framed.status:  # its client went away before
                 self._load.pending -= 1
@@ -146,22 +147,32 @@ class Edge:
         self._load.pending += 1
         return overload
 
-    def _headers(self, message: Message, scope: Scope, seconds: float) -> Headers:
-        """The headers of an answer that begins now, `seconds` after its request, and what has to be done as it does."""
-        status = message["status"]
+    def _outer(self, scope: Scope, start: Message, seconds: float) -> bytes:
+        """The outermost header lines of an answer that begins now, and what has to be done as it does.
+
+        Args:
+            scope: the request.
+            start: the beginning of the answer.
+            seconds: since the request came.
+        """
+        status = start["status"]
         self._load.pending -= 1
         origin = origin_of(scope)
-        scope.pop(FIELDS, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
+        scope.pop(ASKED, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
         self._tell(scope, status, seconds)
-        correlated = (b"x-correlation-id", scope[IDS].correlation.encode())
-        left = self._guard.told(scope, status)
-        headers = [(b"date", _DATE.now()), *message["headers"], correlated, _VERSION_HEADER, *left]
+        # What is put into lines here as it is is ours, but for a caller's correlation id, which `_CORRELATION` checks.
+        lines = b"date: %b\r\nx-correlation-id: %b\r\n%b%b" % (
+            _DATE.now(),
+            scope[IDS].correlation.encode(),
+            _VERSION_LINE,
+            self._guard.told(scope, status),
+        )
         if origin is not None:
-            headers += self._origins.headers_for(origin)
-        if not scope["path"].startswith(LIMITED) and not any(name == b"vary" for name, _ in headers):
-            headers.append(_VARY_ALONE)  # pages and documents: there is nothing else that their form depends on
+            lines += self._origins.lines_for(origin)
+        if not scope["path"].startswith(LIMITED) and not any(name == b"vary" for name, _ in start["headers"]):
+            lines += _VARY_ALONE  # pages and documents: there is nothing else that their form depends on
         # A 304 has no body to guard, and every byte of it is sent very often.
-        return headers if status == 304 else [*headers, *_GUARDS]  # noqa: PLR2004
+        return lines if status == 304 else lines + _GUARDS  # noqa: PLR2004
 
     def _answer_at_once(self, scope: Scope, *, overload: bool) -> Answer | None:
         """The answer to a browser's preflight; None where the request may go on.
@@ -172,6 +183,8 @@ class Edge:
         """
         if overload:
             raise overloaded()
+        if once(scope, self._is_plain):
+            return None
         host = header(scope, b"host")
         if not self._hosts.allow(host):
             raise Misdirected(f"This service does not answer for the host {str(host)[:100]!r}.")
@@ -182,6 +195,10 @@ class Edge:
         if preflight is None:
             self._origins.require_writable(origin, scope)
         return preflight
+
+    def _is_plain(self, scope: Scope) -> bool:
+        """Whether a request is for a host of ours and made by no page, as nearly all are."""
+        return self._hosts.allow(header(scope, b"host")) and origin_of(scope) is None
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         code = scope.get(PROBLEM)
@@ -196,56 +213,75 @@ class _Framed:
     Args:
         scope: the request.
         send: the server's.
-        headers: makes the headers, of what the answer's beginning is, the request, and its seconds so far.
+        outer: makes the header lines, of the request, the answer's beginning, and the seconds so far.
         compression: compresses what may be, and is worth it.
     """
 
-    __slots__ = ("_begun", "_compression", "_headers", "_scope", "_send", "_started", "status")
+    __slots__ = ("_compression", "_kept_back", "_outer", "_scope", "_send", "_started", "status")
 
     def __init__(
-        self,
-        scope: Scope,
-        send: Send,
-        headers: Callable[[Message, Scope, float], Headers],
-        compression: Compression,
+        self, scope: Scope, send: Send, outer: Callable[[Scope, Message, float], bytes], compression: Compression
     ) -> None:
         self._scope = scope
         self._send = send
-        self._headers = headers
+        self._outer = outer
         self._compression = compression
-        self._begun: tuple[Message, Accepted] | None = None  # a beginning that waits for its body, to be compressed
+        self._kept_back: tuple[Message, Accepted] | None = None  # a beginning that waits for its body, to be compressed
         self._started = time.perf_counter()
         self.status = 0  # until the answer begins
 
-    async def __call__(self, message: Message) -> None:
-        """Send a part of the answer (ASGI)."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            seconds = time.perf_counter() - self._started
-            accepted = accepted_codings(self._scope)
-            message = {**message, "headers": self._headers(message, self._scope, seconds)}
-            if accepted.best is not None and may_be_coded(self._scope, message):
-                self._begun = message, accepted
-                return
-        elif self._begun is not None:
-            message = await self._begin(message, *self._begun)
-        await self._send(message)
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send a part of the answer, or all of it (ASGI)."""
+        kind = message["type"]
+        if kind == WHOLE:
+            accepted = self._coded_for(message)
+            message[OUTER] = self._begun(message)
+            return self._send(message) if accepted is None else self._send_coded(message, accepted)
+        if kind == "http.response.start":
+            accepted = self._coded_for(message)
+            headers = [*message["headers"], *headers_of(self._begun(message))]
+            message = {**message, "headers": headers}
+            if accepted is not None:
+                self._kept_back = message, accepted
+                return _nothing_yet()
+        elif self._kept_back is not None:
+            return self._send_both(message, *self._kept_back)
+        return self._send(message)
 
-    async def _begin(self, message: Message, start: Message, accepted: Accepted) -> Message:
-        """Send the beginning that waited for this body; answers the body as it is sent."""
-        self._begun = None
+    def _begun(self, start: Message) -> bytes:
+        self.status = start["status"]
+        return self._outer(self._scope, start, time.perf_counter() - self._started)
+
+    def _coded_for(self, start: Message) -> Accepted | None:
+        """What the caller takes, where that is more than the plain body and this may be coded; None elsewhere."""
+        if not may_be_coded(self._scope, start):
+            return None
+        accepted = accepted_codings(self._scope)
+        return None if accepted.best is None else accepted
+
+    async def _send_coded(self, whole: Message, accepted: Accepted) -> None:
+        whole, body = await self._compression.coded(whole, whole["body"], accepted)
+        await self._send({**whole, "body": body})
+
+    async def _send_both(self, message: Message, start: Message, accepted: Accepted) -> None:
+        """Send the beginning that waited for this body, and the body."""
+        self._kept_back = None
         if not message.get("more_body"):
             start, body = await self._compression.coded(start, message.get("body", b""), accepted)
             message = {**message, "body": body}
         await self._send(start)
-        return message
+        await self._send(message)
+
+
+async def _nothing_yet() -> None:
+    """What is sent of an answer that waits for its body."""
 
 
 def _identify(scope: Scope) -> None:
     """Give a request an id of ours, and the correlation id that goes through all that is logged of it."""
     request_id = _IDS.next()
-    ids = scope[IDS] = RequestIds(_correlation_id(scope) or request_id, request_id)
-    correlate(*ids)
+    ids = scope[IDS] = RequestIds(once(scope, _correlation_id) or request_id, request_id)
+    correlate(ids)
 
 
 def _correlation_id(scope: Scope) -> str | None:

@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from polling_api.api.allowed import OPTIONS
 from polling_api.api.answers import VARY, Answer
+from polling_api.api.header_lines import lines_of
 from polling_api.api.requests import field, header
 from polling_api.errors import Refused
 from polling_api.representation import Headers
@@ -42,9 +43,9 @@ class AllowedOrigins:
         self._all = "*" in origins
         self._origins = frozenset(origin.lower().rstrip("/").encode("latin-1") for origin in origins)
 
-    def headers_for(self, origin: bytes) -> Headers:
-        """What an answer has to say for a page of this origin to read it; nothing where it may not."""
-        return [_allowing(origin), _EXPOSED] if self._allows(origin) else []
+    def lines_for(self, origin: bytes) -> bytes:
+        """The header lines that an answer needs for a page of this origin to read it; none where it may not."""
+        return lines_of([_allowing(origin), _EXPOSED]) if self._allows(origin) else b""
 
     def preflight(self, origin: bytes, scope: Scope) -> Answer | None:
         """The answer to a browser's question whether a page may send a request; None where the request is no such."""

@@ -15,11 +15,13 @@ from polling_api.errors import NotFound, Refused, Unavailable
 from polling_api.representation import Snapshot
 from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import RETRY_AFTER
+from polling_api.resilience.steps import in_a_task
 from polling_api.watch import Absences, Follower, StatusWatch, Topic
 
 # Seconds that a denial takes which had to be read: more than the read itself on a machine that is not overloaded, so
 # that nobody can tell from the time whether the primary had a row to give.
 DENIED_AFTER = 0.005
+_READ_LIVE = metrics.snapshot_reads("live")
 
 
 class Ownership:
@@ -57,12 +59,13 @@ class Ownership:
         topic = self._watch.live(job_id)
         snapshot = topic and topic.snapshot
         if topic and snapshot and caller.sees(snapshot.job) and (kept or self._watch.certain(topic)):
-            metrics.snapshot_reads("live").inc()
+            _READ_LIVE.inc()
         elif kept:
             snapshot = await self._read_or_keep(caller, job_id)
         else:
             snapshot = await self._read(caller, job_id)
         if version > snapshot.job.version:
+            await in_a_task()
             snapshot = await self._watch.at_least(job_id, version)
             if snapshot is None or not caller.sees(snapshot.job):
                 raise no_such_job()
@@ -131,6 +134,7 @@ class Ownership:
         # What is no id was never given to a job, and is not looked for.
         if not JOB_ID.fullmatch(job_id) or self._absences.has(caller, job_id):
             raise no_such_job()
+        await in_a_task()
         began = self._clock()
         snapshot = await self._watch.get(job_id, caller.sees)
         if snapshot is None or not caller.sees(snapshot.job):

@@ -1,15 +1,36 @@
 """What hot reads need of a request, parsed from the ASGI scope without building a `Request`."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.types import Scope
 
 from polling_api.errors import BadRequest
 
-FIELDS = "polling.fields"  # of the scope: its header fields by name; dropped when an answer starts
+ASKED = "polling.asked"  # of the scope: its `Asked`; dropped when an answer starts
 IDS = "polling.ids"  # of the scope: its `RequestIds`
 MOST_PARAMETERS = 20  # no endpoint knows half as many
+
+
+Made = TypeVar("Made")
+
+
+class Asked:
+    """A request's head as far as it was looked into. Requests with the very same head may share it.
+
+    Args:
+        lines: its header fields, with names in lower case.
+    """
+
+    __slots__ = ("fields", "made")
+
+    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+        fields = dict(lines)
+        if len(fields) < len(lines):
+            fields = {name: b", ".join(value for key, value in lines if key == name) for name in fields}
+        self.fields: Mapping[bytes, bytes] = fields  # a poll is asked for eleven of them
+        self.made: dict[Callable[[Scope], Any], Any] = {}
 
 
 class RequestIds(NamedTuple):
@@ -21,23 +42,35 @@ class RequestIds(NamedTuple):
 
 def header(scope: Scope, name: bytes) -> str | None:
     """A header's value, several lines joined by commas (RFC 9110, section 5.3); None where it is absent."""
-    value = (scope.get(FIELDS) or _read(scope)).get(name)
+    value = (scope.get(ASKED) or _look(scope)).fields.get(name)
     return None if value is None else value.decode("latin-1")
 
 
 def field(scope: Scope, name: bytes) -> bytes | None:
     """The same in the bytes that came."""
-    return (scope.get(FIELDS) or _read(scope)).get(name)
+    return (scope.get(ASKED) or _look(scope)).fields.get(name)
 
 
-def _read(scope: Scope) -> dict[bytes, bytes]:
-    """All header fields, read once for all who ask: a poll is asked for eleven of them."""
-    lines: list[tuple[bytes, bytes]] = scope["headers"]
-    fields = dict(lines)
-    if len(fields) < len(lines):
-        fields = {name: b", ".join(value for key, value in lines if key == name) for name in fields}
-    scope[FIELDS] = fields
-    return fields
+def once(scope: Scope, read: Callable[[Scope], Made]) -> Made:
+    """What `read` makes of a request's head, made once for all requests that share it.
+
+    Args:
+        scope: the request.
+        read: a pure function of the method, the target and the header fields: nothing else of the scope may matter to
+            it, since the next request with the same head may be of another caller, at another time. What it makes is
+            never changed, and what it raises is raised each time.
+    """
+    made = (scope.get(ASKED) or _look(scope)).made
+    try:
+        return made[read]
+    except KeyError:
+        told = made[read] = read(scope)
+        return told
+
+
+def _look(scope: Scope) -> Asked:
+    asked = scope[ASKED] = Asked(scope["headers"])
+    return asked
 
 
 def header_lines(scope: Scope, name: bytes) -> list[str]:

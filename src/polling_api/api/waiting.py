@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
@@ -22,16 +21,18 @@ class HeldAnswer:
     """A request that waits.
 
     Args:
+        scope: the request.
         send: the server's.
         reached: whether a version is what is waited for.
         answer: the answer that a snapshot makes; None stands for a job that was deleted meanwhile.
     """
 
-    __slots__ = ("_answer", "_deadline", "_reached", "_set_back", "_topic", "answered", "sending")
+    __slots__ = ("_answer", "_deadline", "_reached", "_scope", "_set_back", "_topic", "answered", "sending")
 
     def __init__(
-        self, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
+        self, scope: Scope, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
     ) -> None:
+        self._scope = scope
         self.sending = SteppedSend(send)
         self._reached = reached
         self._answer = answer
@@ -81,7 +82,7 @@ class HeldAnswer:
             return
         self.answered = True
         answer = self._answer(None if self._topic.gone else self._topic.snapshot)
-        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages())
+        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages(self._scope))
 
 
 def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) -> int:
@@ -93,7 +94,7 @@ def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) 
         any_change: whether every change is waited for; else an older version that it names is one it has seen.
     """
     job, named = rendered.job, condition.version
-    if not condition.given or condition.holds(rendered, datetime.now(UTC)):
+    if not condition.given or condition.holds_now(rendered):
         return job.version
     if named is None or named >= job.version or any_change:
         return 0

@@ -9,14 +9,13 @@ from structlog.typing import EventDict
 _ids: ContextVar[tuple[str, str] | None] = ContextVar("ids of the request", default=None)
 
 
-def correlate(correlation_id: str, request_id: str) -> None:
+def correlate(ids: tuple[str, str]) -> None:
     """Have all lines from here on, in this task and those it starts, say which request they are about.
 
     Args:
-        correlation_id: the caller's, or ours.
-        request_id: ours.
+        ids: the correlation id, which is the caller's or ours, and the request's, which is ours.
     """
-    _ids.set((correlation_id, request_id))
+    _ids.set(ids)
 
 
 def with_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:

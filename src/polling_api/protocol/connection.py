@@ -5,26 +5,29 @@ What cannot be read is refused by the same problem documents as all else, in its
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from polling_api.api.answers import WHOLE
 from polling_api.api.guard import Watcher
 from polling_api.errors import BadRequest, PollingError, TooSlow, Unavailable
 from polling_api.protocol.cycle import Cycle
-from polling_api.protocol.flag import Flag, Flow
+from polling_api.protocol.flag import Flow
 from polling_api.protocol.head import Framing, Target, check_fields, check_host, check_version, read_target, unreadable
 from polling_api.protocol.reading import Bounds, Reading, Stage
 from polling_api.protocol.refusing import path_of_refused, refusing
+from polling_api.protocol.resting import RestingProtocol
 
 LINGER_SECONDS = 10.0  # for a client that still sends to read its refusal; what comes meanwhile is thrown away
 LINGER_OF_THE_LATE = 3.0  # for one that had its time already, or for which there is no room
+EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}}  # of our scopes: what of ASGI's is more than usual
 MOST_PIPELINED = 128  # requests that wait for the answers before them; each is kept whole
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(RestingProtocol):
     """A connection, as far as what comes on it is concerned; `CountedProtocol` has the rest."""
 
     # Beside uvicorn's own attributes, of which there are as many as instances share the names of (30): one more, and
@@ -122,18 +125,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._take_host(framing, target)
         if len(self.pipeline) >= MOST_PIPELINED:
             raise BadRequest(f"More than {MOST_PIPELINED} requests wait for their answers on this connection.")
-        self.scope["method"] = method
-        self.scope["http_version"] = version
-        self.scope["path"] = target.path
-        self.scope["raw_path"] = target.raw_path
-        self.scope["query_string"] = target.query
+        said = {"raw_path": target.raw_path, "query_string": target.query, "extensions": EXTENSIONS}
+        cast("Any", self.scope).update(said, method=method, http_version=version, path=target.path)
+        del self.scope["state"]  # of a lifespan: ours has none, and this is a dictionary for each open stream
         if self.parser.should_upgrade():
             if self._should_upgrade():
                 return
             self._ignored_upgrade = framing.body
         self._reading.begin_body()
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
-        self._admit(self._new_cycle(keep_alive=keep_alive), cast("ASGI3Application", self.app))  # pyright: ignore[reportUnknownMemberType]
+        self._admit(Cycle(self, cast("Any", self.scope), keep_alive=keep_alive), cast("ASGI3Application", self.app))  # pyright: ignore[reportUnknownMemberType]
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -156,9 +157,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             self._linger()
             return
-        super().on_response_complete()
-        if self._left and not self._busy:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._left:
             self._hang_up()
+        else:
+            self._rest()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cast("Cycle", cycle)
@@ -220,21 +228,6 @@ class BoundedProtocol(HttpToolsProtocol):
             check_host(target.authority)
             self.headers[:] = [(b"host", target.authority), *(one for one in self.headers if one[0] != b"host")]
 
-    def _new_cycle(self, *, keep_alive: bool) -> Cycle:
-        return Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=cast("asyncio.Event", Flag()),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=keep_alive,
-            on_response=self.on_response_complete,
-        )
-
     def _admit(self, cycle: Cycle, app: ASGI3Application) -> None:
         self.cycle = cycle
         if self._busy:
@@ -257,7 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._reading.stage is Stage.IDLE:
             super().on_message_begin()
         self.scope.update(method="-", path=path_of_refused(self.url), raw_path=b"/", query_string=b"")
-        self._admit(self._new_cycle(keep_alive=False), refusing(error, self.watcher))
+        self._admit(Cycle(self, cast("Any", self.scope), keep_alive=False), refusing(error, self.watcher))
 
     def _expect_the_rest(self) -> None:
         excess = self._reading.excess()

@@ -8,14 +8,16 @@ from uvicorn._types import ASGI3Application
 from polling_api.api.guard import Watcher
 from polling_api.errors import Unavailable
 from polling_api.protocol.capacity import Capacity
-from polling_api.protocol.connection import LINGER_OF_THE_LATE, BoundedProtocol
+from polling_api.protocol.connection import LINGER_OF_THE_LATE
 from polling_api.protocol.cycle import Cycle
+from polling_api.protocol.heads import Heads
 from polling_api.protocol.reading import Bounds
 from polling_api.protocol.refusing import refusing
+from polling_api.protocol.repeated import RepeatedProtocol
 from polling_api.protocol.unsent import Unsent
 
 
-class CountedProtocol(BoundedProtocol):
+class CountedProtocol(RepeatedProtocol):
     """A connection. `bounded` makes the class that uvicorn is given."""
 
     __slots__ = ("_asking", "_counted_for", "_refusal", "_turned_away", "_unsent")
@@ -31,15 +33,19 @@ class CountedProtocol(BoundedProtocol):
         self._unsent: Unsent | None = None
 
     @classmethod
-    def bounded(cls, bounds: Bounds, capacity: Capacity, watcher: Watcher) -> "type[CountedProtocol]":
+    def bounded(
+        cls, bounds: Bounds, capacity: Capacity, watcher: Watcher, heads: Heads | None = None
+    ) -> "type[CountedProtocol]":
         """The protocol with these bounds, all of whose connections share `capacity`.
 
         Args:
             bounds: of time.
             capacity: of connections.
             watcher: says what is left to whom a request is refused that no route sees.
+            heads: the requests that they have read before.
         """
-        return type(cls.__name__, (cls,), {"bounds": bounds, "capacity": capacity, "watcher": watcher})
+        shared = {"bounds": bounds, "capacity": capacity, "watcher": watcher}
+        return type(cls.__name__, (cls,), {**shared, "heads": Heads() if heads is None else heads})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or tell the client that there is no room for it, and cut it where that is told to many already.
@@ -97,6 +103,10 @@ class CountedProtocol(BoundedProtocol):
         """Close; no request came for a while."""
         super().timeout_keep_alive_handler()
         self._see_it_closed()
+
+    def _is_between_requests(self, *, reading: bool = False) -> bool:
+        # What is known is answered at once: one that is turned away is refused whatever it asks.
+        return self._refusal is None and super()._is_between_requests(reading=reading)
 
     def _admit(self, cycle: Cycle, app: ASGI3Application) -> None:
         if self._refusal is not None:

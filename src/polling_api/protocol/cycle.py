@@ -1,17 +1,53 @@
 """One request and its answer, for clients that end early: half-way through a body, or before the answer."""
 
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from typing import Any, cast
 
+from starlette.types import Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from polling_api.api.answers import OUTER, WHOLE
 from polling_api.errors import PollingError
+from polling_api.protocol.flag import Flag
+from polling_api.protocol.written import says_close, written
 
 
 class Cycle(RequestResponseCycle):
-    """A request of which nothing more may come, and an answer that may come before the request is whole."""
+    """A request of which nothing more may come, and an answer that may come before the request is whole.
+
+    Args:
+        connection: that it came on.
+        scope: the request (ASGI).
+        keep_alive: whether the connection goes on after it.
+        whole: whether all of it is there, and nothing else will come.
+    """
 
     failure: PollingError | None = None
     ended = False
     early = False
+    # What uvicorn sets for each request, and most never change.
+    disconnected = False
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+
+    def __init__(  # pyright: ignore[reportMissingSuperCall] - it sets all of the above, one by one
+        self, connection: HttpToolsProtocol, scope: Scope, *, keep_alive: bool, whole: bool = False
+    ) -> None:
+        self.scope = cast("Any", scope)
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.access_logger = connection.access_logger
+        self.access_log = connection.access_log
+        self.default_headers = connection.server_state.default_headers
+        self.message_event = cast("Any", Flag(raised=whole))
+        self.on_response = connection.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = connection.expect_100_continue
+        self.body = bytearray()
+        self.more_body = not whole
 
     def fail(self, error: PollingError) -> None:
         """Have whoever reads the body raise `error`: the rest of it will not come."""
@@ -59,7 +95,17 @@ class Cycle(RequestResponseCycle):
         return {"type": "http.disconnect"}
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Write a part of the answer (ASGI); one that comes before the request is whole announces the end."""
+        """Write a part of the answer, or all of it (ASGI); one that comes before the request is whole ends all.
+
+        Raises:
+            RuntimeError: there was an answer before.
+            ValueError: a whole answer is none, as `written` says.
+        """
+        if message["type"] == cast("Any", WHOLE):
+            if self.flow.write_paused and not self.disconnected:
+                await self.flow.drain()
+            self._send_whole(cast("Any", message))
+            return
         if self.response_started or not self.more_body:
             await super().send(message)
             return
@@ -67,6 +113,28 @@ class Cycle(RequestResponseCycle):
         await super().send(message)
         # The connection's to close: at once, what the client still sends would make it lose this answer.
         self.keep_alive = self.early = True
+
+    def _send_whole(self, answer: dict[str, Any]) -> None:
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("a request is answered once")
+        headers, early = answer["headers"], self.more_body
+        if self.default_headers:
+            headers = [*self.default_headers, *headers]
+        closes = early or not self.keep_alive or says_close(headers)
+        to_head = self.scope["method"] == "HEAD"
+        outer: bytes = answer.get(OUTER, b"")
+        self.transport.write(written(answer["status"], headers, outer, answer["body"], closes=closes, to_head=to_head))
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.message_event.set()
+        if early:
+            self.keep_alive = self.early = True  # as in `send`
+        elif closes:
+            self.keep_alive = False
+            self.transport.close()
+        self.on_response()
 
     def _is_whole(self) -> bool:
         return bool(self.body) and not self.more_body

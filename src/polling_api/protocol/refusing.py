@@ -34,6 +34,6 @@ def refusing(error: PollingError, watcher: Watcher | None = None) -> ASGI3Applic
     """
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-        await send_whole(problem(error, scope), send)
+        await send_whole(problem(error, scope), scope, send)
 
     return cast("ASGI3Application", Edge(refuse, EVERY_HOST, NO_ORIGIN, guard=watcher))

@@ -63,9 +63,13 @@ class Table(Crowd[Counter]):
     def make(self, name: str, now: float) -> Counter:
         """A new counter for `name`."""
         counter = Counter(name, self.size, now)
-        self.put(name, counter)
-        self._new += 1
+        self.add(counter)
         return counter
+
+    def add(self, counter: Counter) -> None:
+        """Keep a new counter, under its name."""
+        self.put(counter.name, counter)
+        self._new += 1
 
     def sweep_over(self, now: float) -> None:
         """Forget some of what no longer counts; round by round all of it, however much comes."""

@@ -108,7 +108,7 @@ async def test_a_wait_is_answered_404(node: Node, mover: Mover, engine: AsyncEng
         assert present is None
         return problem(no_such_job(), {"path": f"{SET}/{job.id}"})
 
-    held = HeldAnswer(socket.send, reached=lambda present: present.version > 1, answer=answer)
+    held = HeldAnswer({}, socket.send, reached=lambda present: present.version > 1, answer=answer)
     topic = await node.watch.follow(job.id, held)
     assert topic
     held.begin(topic, 30)

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from in_process.clocks import Clock
 from polling_api.api.guard import Guard
+from polling_api.api.header_lines import headers_of
 from polling_api.errors import TooMany
 from polling_api.ratelimit import WAIT, Blocks, Counters, Figures, Proxies, SeenProxy, Suspects, Windows
 
@@ -51,7 +52,7 @@ def waits(guard: Guard) -> Scope | None:
 
 def left(guard: Guard, scope: Scope) -> dict[bytes, bytes]:
     """What an answer says that begins now."""
-    return dict(guard.told(scope, 304))
+    return dict(headers_of(guard.told(scope, 304)))
 
 
 async def next_beside(guard: Guard, held: Scope) -> Scope:

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from polling_api.api.guard import NoWatcher
 from polling_api.errors import PollingError
 from polling_api.protocol import Bounds, Capacity, CountedProtocol
+from polling_api.protocol.heads import Heads
 from polling_api.protocol.refusing import refusing
 
 # Short enough for a test to see them pass, and long enough for a busy machine to stay below.
@@ -79,7 +80,13 @@ async def _tell(scope: Scope, body: bytes, send: Send) -> None:
 
 @asynccontextmanager
 async def serving(
-    echo: Echo, bounds: Bounds, *, keep_alive: int = 60, capacity: Capacity | None = None, in_system: int = 0
+    echo: Echo,
+    bounds: Bounds,
+    *,
+    keep_alive: int = 60,
+    capacity: Capacity | None = None,
+    in_system: int = 0,
+    heads: Heads | None = None,
 ) -> AsyncGenerator[int]:
     """The port of a server, for as long as the block runs.
 
@@ -89,12 +96,13 @@ async def serving(
         keep_alive: seconds for which a connection may be idle between requests.
         capacity: how many connections there may be; plenty where it is not given.
         in_system: bytes that the system keeps for a reader, where that matters.
+        heads: where it keeps the requests that it has read.
     """
     # Starlette's types and uvicorn's are the same under other names.
     application: Any = echo
     config = Config(application, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive)
     room = Capacity(MANY, MANY, lambda _: False) if capacity is None else capacity
-    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher()), ServerState()
+    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher(), heads), ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
     if in_system:

@@ -273,7 +273,7 @@ async def test_a_wait_is_answered_where_the_version_that_its_client_saw_is_lost(
     async def send(_message: Message) -> None:
         pass
 
-    held = HeldAnswer(send, reached=lambda job: job.version > second.version, answer=answer)
+    held = HeldAnswer({}, send, reached=lambda job: job.version > second.version, answer=answer)
     topic = await watching.watch.follow(second.id, held)
     assert topic is not None
     if begun:

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from in_process.clocks import Clock
-from polling_api.api.limits import DECISION, PARTY, RouteLimiter, limit_headers, refusal_of
+from polling_api.api.header_lines import headers_of
+from polling_api.api.limits import DECISION, PARTY, RouteLimiter, limit_lines, refusal_of
 from polling_api.ratelimit import Counters, CountersStorage, Figures, Windows, client, nobody
 
 NOON = 1_795_600_800.0  # epoch seconds
@@ -116,7 +117,7 @@ async def test_no_header_is_slowapis(routes: Routes) -> None:
 def test_the_headers_of_an_answer_are_those_of_its_decision() -> None:
     decision = Windows(Counters(), FIGURES).decide(SOMEBODY, NOON, job="job_1")
 
-    assert limit_headers(decision) == [
+    assert headers_of(limit_lines(decision)) == [
         (b"x-ratelimit-limit", b"10"),
         (b"x-ratelimit-remaining", b"9"),
         (b"x-ratelimit-reset", b"%d" % (NOON + 10)),

@@ -82,14 +82,14 @@ class BatchGetEndpoint:
         fields = None if asked.fields is None else fields_of(asked.fields)
         conditions = [(job.id, parse_condition(job.etag, None)) for job in asked.jobs]
         wanted = Wanted(conditions, asked.until, self._form._replace(fields=fields))
-        held = HeldList(send, is_news=wanted.is_news, answer=lambda waited: self._answer(wanted, waited, scope))
+        held = HeldList(scope, send, is_news=wanted.is_news, answer=lambda waited: self._answer(wanted, waited, scope))
         wanted.topics = await self._ownership.follow_all(caller, wanted.ids, Needed.STATUS, held)
         try:
             note_missed(scope, wanted.unknown())
             await asyncio.gather(*(self._watch.at_least(*newer) for newer in wanted.newer().items()))
             granted = 0 if self._holding.draining else min(asked.wait, self._max_wait)
             if not granted or not wanted.begin():
-                await send_whole(self._listed(wanted, 0), send)
+                await send_whole(self._listed(wanted, 0), scope, send)
                 return
             scope[TRANSPORT] = "wait"
             with self._holding.holds(held, "wait", scope[PARTY]):

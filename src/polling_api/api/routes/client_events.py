@@ -40,7 +40,7 @@ class ClientEventsEndpoint:
         cursor = self._cursors.bound_to("client events", client_id)
         place = place_of_numbers(cursor.read(last_event_id(scope)))
         if scope["method"] == "HEAD":
-            await send_whole(Answer(200, HEADERS), send)
+            await send_whole(Answer(200, HEADERS), scope, send)
             return
         stream = ClientStream(self._feeds, asked_form(self._form, query(scope)), cursor, send)
         feed = self._feeds.follow(client_id, stream)

@@ -17,6 +17,7 @@ from polling_api.api.streaming import EventStream
 from polling_api.domain.caller import Scope as Needed
 from polling_api.ratelimit import STREAM
 from polling_api.representation import Form
+from polling_api.resilience.steps import in_a_task
 from polling_api.watch import StatusWatch, Topic
 
 _VERSION = re.compile(r"[0-9]{1,9}")
@@ -46,6 +47,7 @@ class EventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
+        await in_a_task()
         admission = await admitted(self._door, scope, receive)
         job_id = scope["path_params"]["job_id"]
         self._guard.count(scope, job_id, STREAM)
@@ -60,7 +62,7 @@ class EventsEndpoint:
             seen = await self._believed(seen, topic)
             answer = self._answer_at_once(topic, seen, scope)
             if answer is not None:
-                await send_whole(answer, send)
+                await send_whole(answer, scope, send)
                 return
             with self._streams.held(stream, admission, scope.get(PARTY)):
                 stream.begin(topic, seen)

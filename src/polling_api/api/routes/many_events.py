@@ -20,6 +20,7 @@ from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import FieldError, Invalid
 from polling_api.ratelimit import STREAM
 from polling_api.representation import Form
+from polling_api.resilience.steps import in_a_task
 from polling_api.watch import StatusWatch, Topic
 
 MOST_JOBS = 100  # on one stream: its ids fit into a URL that every proxy takes
@@ -61,6 +62,7 @@ class ManyEventsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
+        await in_a_task()
         admission = await admitted(self._door, scope, receive)
         self._guard.count(scope, None, STREAM)
         caller = admission.caller
@@ -104,9 +106,9 @@ class ManyEventsEndpoint:
             raise no_such_job()
         known = _believed(seen, topics)
         if all(_nothing_follows(known[job_id], topics.get(job_id)) for job_id in known):
-            await send_whole(seen_the_end(self._watch, topics.values()), send)
+            await send_whole(seen_the_end(self._watch, topics.values()), scope, send)
         elif scope["method"] == "HEAD":
-            await send_whole(head_of_stream(self._watch, topics.values()), send)
+            await send_whole(head_of_stream(self._watch, topics.values()), scope, send)
         else:
             with self._streams.held(stream, admission, scope.get(PARTY)):
                 stream.begin(topics, known)

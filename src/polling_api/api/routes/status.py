@@ -1,6 +1,6 @@
 """`GET` and `HEAD` of a job's status: conditional, and able to wait. Hot: nothing here but what a poll needs."""
 
-from datetime import UTC, datetime
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,13 +17,24 @@ from polling_api.api.limits import PARTY
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
-from polling_api.api.requests import header, query
+from polling_api.api.requests import header, once, query
 from polling_api.api.waiting import HeldAnswer, version_seen
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import Unavailable
 from polling_api.ratelimit import POLL, WAIT
 from polling_api.representation import Form, Snapshot
+from polling_api.resilience.steps import in_a_task
 from polling_api.watch import StatusWatch
+
+
+class _Question(NamedTuple):
+    """For how many seconds to wait, if at all, and for what; in what form and codings; and what was seen."""
+
+    wait: int | None
+    until: Until
+    form: Form
+    condition: Condition
+    accepted: Accepted
 
 
 class StatusEndpoint:
@@ -60,30 +71,35 @@ class StatusEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         admission = await admitted(self._door, scope, receive)
-        parameters = query(scope)
-        asked = queried_wait(parameters.get("wait", []))
-        until = queried_until(parameters.get("until", []))
-        if asked is None:
-            asked = preferred_wait(header(scope, b"prefer") or "")
-        form = asked_form(self._form, parameters)
-        accepted = accepted_codings(scope)
-        condition = parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since"))
+        wait, until, form, condition, accepted = once(scope, self._question)
         job_id = scope["path_params"]["job_id"]
-        self._guard.count(scope, job_id, WAIT if asked else POLL)
+        self._guard.count(scope, job_id, WAIT if wait else POLL)
         snapshot = await self._ownership.find(
             admission.caller, job_id, Needed.STATUS, version=condition.version or 0, kept=True
         )
-        if asked is None:
-            await send_whole(self._answer(snapshot, condition, form, accepted, None), send)
+        if wait is None:
+            await send_whole(self._answer(snapshot, condition, form, accepted, None), scope, send)
             return
-        granted = 0 if condition.anything or self._holding.draining else min(asked, self._max_wait)
+        granted = 0 if condition.anything or self._holding.draining else min(wait, self._max_wait)
         await self._wait(snapshot, condition, form, accepted, until, granted, admission, scope, receive, send)
+
+    def _question(self, scope: Scope) -> _Question:
+        """Read what is asked; what breaks a rule raises as the parsers of its parts do."""
+        parameters = query(scope)
+        wait, until = queried_wait(parameters.get("wait", [])), queried_until(parameters.get("until", []))
+        return _Question(
+            preferred_wait(header(scope, b"prefer") or "") if wait is None else wait,
+            until,
+            asked_form(self._form, parameters),
+            parse_condition(header(scope, b"if-none-match"), header(scope, b"if-modified-since")),
+            accepted_codings(scope),
+        )
 
     def _answer(
         self, snapshot: Snapshot, condition: Condition, form: Form, accepted: Accepted, granted: int | None
     ) -> Answer:
         rendered = snapshot.rendered(form)
-        if condition.given and condition.holds(rendered, datetime.now(UTC)):
+        if condition.given and condition.holds_now(rendered):
             answer = answers.not_modified(rendered, granted=granted)
         else:
             answer = answers.state(rendered, granted=granted, accepted=accepted)
@@ -105,8 +121,9 @@ class StatusEndpoint:
     ) -> None:
         reached = until.reached(version_seen(snapshot.rendered(form), condition, any_change=until is Until.CHANGE))
         if granted == 0 or reached(snapshot.job):
-            await send_whole(self._answer(snapshot, condition, form, accepted, granted), send)
+            await send_whole(self._answer(snapshot, condition, form, accepted, granted), scope, send)
             return
+        await in_a_task()
         scope[TRANSPORT] = "wait"
 
         def answer(present: Snapshot | None) -> Answer:
@@ -118,7 +135,7 @@ class StatusEndpoint:
                 return problem(Unavailable("Nobody can say now whether the job changed.", retry_after=1), scope)
             return self._answer(present, condition, form, accepted, granted)
 
-        held = HeldAnswer(send, reached=reached, answer=answer)
+        held = HeldAnswer(scope, send, reached=reached, answer=answer)
         topic = await self._watch.follow(snapshot.job.id, held)
         if topic is None:
             raise no_such_job()

@@ -147,7 +147,7 @@ class SubmitEndpoint:
         """Send the answer to a submit that was stored, now or at the job's end."""
         job = created.job
         if not wait or self._holding.draining:
-            await send_whole(self._answer(created, Snapshot(job), wait and 0), send)
+            await send_whole(self._answer(created, Snapshot(job), wait and 0), scope, send)
             return
         scope[TRANSPORT] = "wait"
 
@@ -159,13 +159,13 @@ class SubmitEndpoint:
             remark = told and self._watch.remark(told.job)
             return remarked(answer, told.job, remark) if told and remark else answer
 
-        held = HeldAnswer(send, reached=Until.TERMINAL.reached(job.version), answer=answer)
+        held = HeldAnswer(scope, send, reached=Until.TERMINAL.reached(job.version), answer=answer)
         try:
             topic = await self._watch.follow(job.id, held)
         except Unavailable:
             topic = None  # it is stored: whoever heard a refusal now would submit it again
         if topic is None:
-            await send_whole(self._answer(created, Snapshot(job), wait), send)
+            await send_whole(self._answer(created, Snapshot(job), wait), scope, send)
             return
         try:
             with self._holding.holds(held, "wait", scope[PARTY]):
@@ -174,7 +174,7 @@ class SubmitEndpoint:
                 await held.sending.until_gone(receive)
         except (TooMany, Unavailable):
             # Too much is held open to wait for it as well; it is stored, as above.
-            await send_whole(self._answer(created, Snapshot(job), 0), send)
+            await send_whole(self._answer(created, Snapshot(job), 0), scope, send)
         finally:
             held.end()
             self._watch.unfollow(topic, held)
