@@ -124,8 +124,8 @@ class ModelLoop(asyncio.AbstractEventLoop):
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
         step = Step(callback, args, copy_context() if context is None else context)
-        process = step.context[PROCESS]
-        if process.alive:
+        process = step.context.get(PROCESS)  # none where a world is closed, and with it what its coroutines still hold
+        if process is not None and process.alive:
             process.ready.append(step)
         return step
 

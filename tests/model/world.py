@@ -1,6 +1,7 @@
 """A world: processes, servers, what is under way between them, and all that can happen next."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -157,6 +158,8 @@ class World:
         for process in self.processes:
             for task in process.tasks:
                 if not task.done():  # it had not even begun when its process died
+                    with suppress(RuntimeError):  # it would wait for its parts before it ends, and nothing goes on here
+                        task.get_coro().close()
                     task.get_coro().close()
 
     def tick(self) -> None:

@@ -12,7 +12,7 @@ from running.jobs import SET
 from running.openapi import resolved
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_KINDS = {"job_id", "key_id"}
+_KINDS = {"job_id", "key_id", "endpoint_id", "delivery_id"}
 _ABOUT_NOBODY = {"code"}  # of the pages on problems
 
 
@@ -23,7 +23,7 @@ class Operation:
     Attributes:
         method: of HTTP.
         path: as it stands in the document.
-        kind: of what is named in it: `job_id` or `key_id`.
+        kind: of what is named in it: `job_id`, `key_id`, `endpoint_id` or `delivery_id`.
         place: where it is named: `path`, `query` or `body`.
     """
 
@@ -51,12 +51,13 @@ class Operation:
         return 200 if self.reads_many else 404
 
     def request(self, client: httpx.AsyncClient, named: str, **headers: str) -> httpx.Request:
-        """A request that names a job or a key, and is otherwise as it should be."""
+        """A request that names something, and is otherwise as it should be."""
         path = self.path.replace(f"{{{self.kind}}}", named)
         if self.place == "query":
             return client.build_request(self.method, path, params={"ids": named}, headers=headers)
-        if self.place == "body":
-            content = orjson.dumps({"jobs": [{"id": named} if self.reads_many else named]})
+        if self.place == "body" or self.method == "PATCH":
+            jobs = [{"id": named} if self.reads_many else named]
+            content = orjson.dumps({"jobs": jobs} if self.place == "body" else {})
             return client.build_request(
                 self.method, path, content=content, headers={"Content-Type": "application/json", **headers}
             )
@@ -64,7 +65,7 @@ class Operation:
 
 
 def addressed(document: Mapping[str, Any]) -> list[Operation]:
-    """Every operation of the document that names a job or a key.
+    """Every operation of the document that names a job, a key, or something of webhooks.
 
     Raises:
         AssertionError: one names something that is not known here, and so would not be looked at.

@@ -2,17 +2,23 @@
 
 from starlette.convertors import Convertor, register_url_convertor
 
-# What stands right after the path of a set where the id of a job would: `/api/v1/jobs/events`.
-WORDS = ("events", "batch-get")
-
 
 class IdConvertor(Convertor[str]):
     """One segment of a path, unless it is one of our words.
 
     Otherwise `DELETE /api/v1/jobs/events` would be about a job of that name, and answered `404` where `405` is right.
+
+    Args:
+        words: that stand where an id would.
     """
 
-    regex = f"(?!(?:{'|'.join(WORDS)})(?:/|$))[^/]+"
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    @property
+    def regex(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - nobody sets it
+        """What a segment looks like."""
+        return f"(?!(?:{'|'.join(self._words)})(?:/|$))[^/]+"
 
     def convert(self, value: str) -> str:
         """The segment as it is."""
@@ -23,6 +29,8 @@ class IdConvertor(Convertor[str]):
         return value
 
 
-register_url_convertor("id", IdConvertor())
+register_url_convertor("job", IdConvertor("events", "batch-get"))
+register_url_convertor("delivery", IdConvertor("replay"))
 
-ONE_JOB = "/{job_id:id}"
+ONE_JOB = "/{job_id:job}"
+ONE_DELIVERY = "/{delivery_id:delivery}"

@@ -9,6 +9,7 @@ import pytest
 
 from polling_api.domain.client import new_key_id
 from polling_api.domain.job import new_job_id
+from polling_api.domain.webhook import new_delivery_id, new_endpoint_id
 from running.addressed import Operation, addressed, paged
 from running.events import open_events
 from running.jobs import QUIET, SET, SIGNED_SET, Job, quiet_job, submit
@@ -58,6 +59,13 @@ def like(answer: httpx.Response, named: str) -> tuple[int, list[tuple[str, str]]
     """An answer, but for the moment, and the id that was asked for."""
     headers = [(name, value) for name, value in answer.headers.multi_items() if name not in OF_THE_MOMENT]
     return answer.status_code, headers, answer.content.replace(named.encode(), b"(the id)")
+
+
+async def tested_endpoint(signer: httpx.AsyncClient) -> tuple[str, str]:
+    """The ids of a new webhook endpoint, and of a message to it."""
+    endpoint = (await signer.post("/api/v1/webhook-endpoints", json={"url": "http://127.0.0.1:8080/"})).json()
+    delivery = (await signer.post(f"/api/v1/webhook-endpoints/{endpoint['id']}/test")).json()
+    return endpoint["id"], delivery["id"]
 
 
 async def asked(asking: httpx.AsyncClient, operation: Operation, named: str) -> httpx.Response:
@@ -132,6 +140,21 @@ async def test_a_key_of_anothers_is_answered_like_one_that_is_missing(
         assert (await asking.get("/api/v1/whoami")).status_code == 200
 
 
+async def test_what_another_has_of_webhooks_is_answered_like_what_is_missing(
+    operations: Sequence[Operation], signer: httpx.AsyncClient, foreign_signer: httpx.AsyncClient
+) -> None:
+    endpoint_id, delivery_id = await tested_endpoint(foreign_signer)
+    theirs = {"endpoint_id": (endpoint_id, new_endpoint_id()), "delivery_id": (delivery_id, new_delivery_id())}
+    of_webhooks = [one for one in operations if one.kind in theirs]
+    for operation in of_webhooks:
+        foreign_id, missing_id = theirs[operation.kind]
+        foreign = like(await asked(signer, operation, foreign_id), foreign_id)
+        missing = like(await asked(signer, operation, missing_id), missing_id)
+        assert (foreign[0], foreign) == (404, missing)
+
+    assert {one.kind for one in of_webhooks} == set(theirs)
+
+
 async def test_what_was_refused_was_not_done(
     foreign_signer: httpx.AsyncClient, callers: dict[str, httpx.AsyncClient], their_job: Job
 ) -> None:
@@ -186,6 +209,8 @@ async def test_every_list_that_goes_on_by_a_cursor_refuses_another_callers(
     for asking in (signer, foreign_signer):  # so that every list of theirs has a second page
         await asking.post("/api/v1/keys", json={"expires_in": 60})
         await submit(asking, QUIET)
+        await tested_endpoint(asking)
+        await tested_endpoint(asking)
     lists = [
         (asking, path.replace("{job_id}", job["id"]))
         for path in paged(document)

@@ -20,11 +20,13 @@ from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.worker import Worker, worker_here
 from polling_api.api.held import SteppedSend
+from polling_api.api.requests import ASKED, Asked
 from polling_api.api.streaming import OpenStream
 from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.caller import Grant, Scope
 from polling_api.domain.job import Job
 from polling_api.protocol import CountedProtocol
+from polling_api.protocol.connection import EXTENSIONS
 from polling_api.protocol.cycle import Cycle
 from polling_api.representation import Form, Rendered
 from running.budgets import keep
@@ -74,13 +76,13 @@ async def head_of(worker: Worker, path: str, *fields: bytes) -> tuple[bytes, Map
 
 
 async def polling(worker: Worker, job: Job, credentials: bytes = b"") -> Poll:
-    """A poll that is answered with `304`, in the application alone; everything is warm."""
+    """A `304` in the application alone, of a request that came before, as the server hands it on; all is warm."""
     path = f"/api/v1/jobs/{job.id}"
     authorization = [b"Authorization: " + credentials] if credentials else []
     _, fields = await head_of(worker, path, *authorization)
     headers = [(b"host", b"127.0.0.1"), (b"if-none-match", fields["etag"].encode())]
     headers += [(b"authorization", credentials)] if credentials else []
-    statuses: list[int] = []
+    asked, statuses = Asked(headers), list[int]()
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -102,6 +104,8 @@ async def polling(worker: Worker, job: Job, credentials: bytes = b"") -> Poll:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
             "scheme": "http",
+            "extensions": EXTENSIONS,
+            ASKED: asked,
         }
         await worker.service.asgi(scope, receive, send)
         assert statuses == [304]

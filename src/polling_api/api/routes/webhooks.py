@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from polling_api.api import webhook_documents as documents
+from polling_api.api.addresses import ONE_DELIVERY
 from polling_api.api.admission import Door
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.limits import RouteLimiter
@@ -183,7 +184,7 @@ def _add_deliveries(router: APIRouter, endpoint: WebhookDeliveriesEndpoint, limi
         )
 
     @router.api_route(
-        f"{DELIVERIES}/{{delivery_id}}",
+        f"{DELIVERIES}{ONE_DELIVERY}",
         methods=READ,
         response_model=DeliveryDocument,
         responses=documents.DELIVERY,
@@ -216,7 +217,7 @@ def _add_replays(router: APIRouter, endpoint: WebhookDeliveriesEndpoint, limiter
         return await endpoint.replay_dead(request)
 
     @router.post(
-        f"{DELIVERIES}/{{delivery_id}}/replay",
+        f"{DELIVERIES}{ONE_DELIVERY}/replay",
         status_code=202,
         response_model=DeliveryDocument,
         responses=documents.REPLAYED,
