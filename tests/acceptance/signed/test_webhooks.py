@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -178,7 +179,7 @@ async def test_every_status_is_told_in_order_where_it_is_asked_for(
 async def test_a_job_has_a_webhook_of_its_own_whose_secret_is_told_once(
     asking: httpx.AsyncClient, receiver: HookReceiver
 ) -> None:
-    key = {"Idempotency-Key": f"8e03978e-40d5-43e8-bc93-{id(receiver):012x}"}
+    key = {"Idempotency-Key": str(uuid4())}
     body: Document = {
         "requests": [{"custom_id": "a", "body": {}}],
         "webhook": {"url": receiver.url()},
