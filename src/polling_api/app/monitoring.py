@@ -11,9 +11,9 @@ from polling_api.app.pools import monitor_pools
 from polling_api.app.restarts import Restarts
 from polling_api.app.waiting import until_there
 from polling_api.app.webhooks import webhooks
-from polling_api.hub import Hub
+from polling_api.hub import Alarm, Hub
 from polling_api.monitor import BatchMonitor
-from polling_api.monitor.alarm import Alarm
+from polling_api.monitor.alarm import needs_a_look
 from polling_api.monitor.retention import Retention
 from polling_api.providers.openai import OpenAIBatches
 from polling_api.providers.protocol import Unanswered
@@ -44,7 +44,7 @@ async def run_monitor(settings: Settings) -> None:
     )
     keeping = connections.keeping(settings)
     hub, cache = Hub(connections.transport(settings, keeping)), connections.status_cache(settings, keeping, circuits)
-    alarm = Alarm()
+    alarm = Alarm(needs_a_look)
     hub.join(alarm)
     hub.heed(alarm.ringing.set)
     monitor = BatchMonitor(

@@ -8,10 +8,10 @@ import httpx
 
 from polling_api.api.webhook_places import WebhookPlaces
 from polling_api.app import connections
+from polling_api.hub import Alarm, Notice
 from polling_api.settings import Settings
 from polling_api.signing.vault import Vault
 from polling_api.store.engine import Engine
-from polling_api.webhooks.bell import Bell
 from polling_api.webhooks.census import Census
 from polling_api.webhooks.dispatcher import Dispatcher
 from polling_api.webhooks.outbound import GuardedTransport, Ports, guarded_client
@@ -26,7 +26,7 @@ class Webhooks(NamedTuple):
     """The parts that send. `bell` is to be told of notices."""
 
     dispatcher: Dispatcher
-    bell: Bell
+    bell: Alarm
     census: Census
     clients: Sequence[httpx.AsyncClient]
 
@@ -47,7 +47,7 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     Raises:
         ValueError: there is no master key.
     """
-    bell, within = Bell(), settings.webhook_timeout
+    bell, within = Alarm(_tells_a_version), settings.webhook_timeout
     clients = [guarded_client(_transport(settings), timeout=within) for _ in range(POOLS)]
     turns = Turns(
         Bounds(
@@ -91,3 +91,8 @@ def _transport(settings: Settings) -> GuardedTransport:
 def webhook_places(settings: Settings) -> WebhookPlaces:
     """Where webhooks may be sent."""
     return WebhookPlaces(ports(settings), allow_private=settings.webhook_allow_private)
+
+
+def _tells_a_version(notice: Notice) -> bool:
+    """Most that is told of a job is written with a version; its end does not wait for its being deleted."""
+    return not notice.tells_deletion

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from polling_api.domain.job import Job, Progress, Status
-from polling_api.hub import Notice
-from polling_api.monitor.alarm import Alarm
+from polling_api.hub import Alarm, Notice
+from polling_api.monitor.alarm import needs_a_look
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def notice(status: Status, version: int) -> Notice:
     ],
 )
 def test_what_monitors_have_to_look_at_rings(told: Notice) -> None:
-    alarm = Alarm()
+    alarm = Alarm(needs_a_look)
 
     alarm.notice(told)
 
@@ -53,7 +53,7 @@ def test_what_monitors_have_to_look_at_rings(told: Notice) -> None:
     ],
 )
 def test_all_else_wakes_nobody(told: Notice) -> None:
-    alarm = Alarm()
+    alarm = Alarm(needs_a_look)
 
     alarm.notice(told)
 
@@ -61,7 +61,7 @@ def test_all_else_wakes_nobody(told: Notice) -> None:
 
 
 def test_whoever_may_have_missed_something_looks() -> None:
-    alarm = Alarm()
+    alarm = Alarm(needs_a_look)
 
     alarm.gap()
 
