@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from in_process.deadlines import eventually
 from polling_api.commands.export.caller import Caller
 from polling_api.commands.export.errors import ExportError
 from polling_api.commands.export.export import Patience, export
@@ -144,9 +145,7 @@ async def test_an_export_that_was_killed_goes_on(
     proxy.rate = 1_000_000
     arguments = ("export", job["id"], str(file), "--url", f"http://127.0.0.1:{proxy.port}")
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "polling_api", *arguments)
-    async with asyncio.timeout(60):
-        while size_of(part_of(file)) < 300_000:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.01)
+    await eventually(lambda: size_of(part_of(file)) >= 300_000, within=60)
     process.send_signal(signal.SIGKILL)
     await process.wait()
     kept = part_of(file).read_bytes()
@@ -276,9 +275,7 @@ async def test_a_job_that_is_deleted_while_it_runs_ends_it_with_a_clear_error(
     await store.respond(job["id"], 750_000)  # more than all buffers on the way hold
     proxy.rate = 20_000_000
     running = asyncio.create_task(exported(proxy.port, job, file))
-    async with asyncio.timeout(60):
-        while size_of(part_of(file)) < 500_000:  # noqa: ASYNC110 - a thread
-            await asyncio.sleep(0.01)
+    await eventually(lambda: size_of(part_of(file)) >= 500_000, within=60)
     proxy.freeze()
     deleted = await client.delete(job["links"]["self"])
     proxy.thaw()

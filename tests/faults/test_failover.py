@@ -14,7 +14,7 @@ from in_process.deadlines import eventually
 from in_process.moving import Mover
 from in_process.replicating import pool
 from polling_api.domain.job import Status
-from running.asking import asking
+from running.asking import asking, until_answered
 from running.cluster import Cluster
 from running.events import open_events
 from running.jobs import SET, Job, batch, submit
@@ -53,10 +53,7 @@ class Stand(NamedTuple):
 
     async def until(self, path: str, holds: Callable[[httpx.Response], bool]) -> httpx.Response:
         """Ask until the answer is as it should be."""
-        async with asyncio.timeout(FOUND_WITHIN):
-            while not holds(answer := await self.client.get(path)):  # noqa: ASYNC110 - the service has no event for us
-                await asyncio.sleep(EVERY)
-        return answer
+        return await until_answered(self.client, path, holds)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,7 @@ from in_process.replicating import pool
 from polling_api.domain.job import Job, Status
 from polling_api.representation import Snapshot
 from polling_api.store.engine import statements
+from running.asking import until_answered
 from running.cluster import Cluster
 from running.jobs import SET
 from running.replication import Replicated, kill, paused, replicated, shown
@@ -27,7 +28,6 @@ from running.service import Service, running_service
 JOBS = 100
 READS = 1_000
 AT_ONCE = 20
-FOUND_WITHIN = 60.0  # seconds, on a busy machine
 # The replica is believed for as long as an answer may be old, however much it lacks: what keeps the order is all else.
 BELIEVED = {"replica_lag": "600", "compare_every": "10", "warm_jobs": "0", "overload_lag": "10"}
 READS_OF_JOBS = text(
@@ -76,16 +76,8 @@ async def stored(primary: AsyncEngine, servers: Replicated, client: httpx.AsyncC
     jobs = await mover.store(JOBS + 1)
     await mover.take()
     await shown(servers.primary, servers.replica)
-    await until(client, "/health/ready", lambda answer: answer.json()["parts"]["replica 1"]["status"] == "ok")
+    await until_answered(client, "/health/ready", lambda answer: answer.json()["parts"]["replica 1"]["status"] == "ok")
     return mover, jobs
-
-
-async def until(client: httpx.AsyncClient, path: str, holds: Callable[[httpx.Response], bool]) -> httpx.Response:
-    """Ask until the answer is as it should be."""
-    async with asyncio.timeout(FOUND_WITHIN):
-        while not holds(answer := await client.get(path)):  # noqa: ASYNC110 - the service has no event for us
-            await asyncio.sleep(0.1)
-    return answer
 
 
 async def asked(client: httpx.AsyncClient, seen: Sequence[Job], *, times: int = READS) -> Answers:
@@ -163,13 +155,13 @@ async def test_with_the_primary_down_the_same_get_a_304_a_503_or_a_marked_snapsh
         newer = await mover.commit(unknown, Status.IN_PROGRESS)
         kill(servers.primary)
         try:
-            await until(client, f"{SET}/{known[0].id}", lambda answer: "x-served-from" in answer.headers)
+            await until_answered(client, f"{SET}/{known[0].id}", lambda answer: "x-served-from" in answer.headers)
             with_newer, with_known = await asked(client, newer), await asked(client, known, times=JOBS)
             first = await client.get(f"{SET}/{unknown[0].id}")
         finally:
             await eventually(lambda: not servers.primary.alive)
             servers.primary.restart()
-    await until(client, "/health/ready", lambda answer: answer.json()["parts"]["postgres"]["status"] == "ok")
+    await until_answered(client, "/health/ready", lambda answer: answer.json()["parts"]["postgres"]["status"] == "ok")
 
     assert older([*with_newer, *with_known]) == []
     assert kinds(with_newer) == {"503 unavailable": READS}

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults.dispatcher_process import BOUNDS, WITHIN, DispatcherProcess
+from in_process.deadlines import comes_true
 from in_process.hook_receiver import OK, HookReceiver, Told, hook_receiver
 from in_process.hooked import ended_jobs, new_endpoint, new_owner
 from polling_api.domain.webhook import DeliveryStatus
@@ -43,11 +44,12 @@ async def clean(engine: AsyncEngine) -> None:
 
 async def until_all_delivered(engine: AsyncEngine) -> None:
     """Wait until nothing is left to be told."""
-    async with asyncio.timeout(PATIENCE):
-        while await webhook_deliveries.page(  # noqa: ASYNC110 - outside
-            engine, Asked(client_id=None, status=DeliveryStatus.PENDING), after=None, limit=1
-        ):
-            await asyncio.sleep(0.05)
+
+    async def none_pends() -> bool:
+        pending = Asked(client_id=None, status=DeliveryStatus.PENDING)
+        return not await webhook_deliveries.page(engine, pending, after=None, limit=1)
+
+    await comes_true(none_pends, within=PATIENCE)
 
 
 async def all_of(engine: AsyncEngine) -> Counter[str]:

@@ -29,6 +29,11 @@ class Told(NamedTuple):
         return orjson.loads(self.body)
 
     @property
+    def job_id(self) -> str:
+        """The job that it tells of."""
+        return self.document["data"]["id"]
+
+    @property
     def version(self) -> int:
         """Of the job that it tells of."""
         return self.document["data"]["version"]

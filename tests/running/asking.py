@@ -1,5 +1,6 @@
 """Clients of the service. The secrets they send and are given are planted, and every answer is searched for them."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ import orjson
 from running.planted import PLANTED, fail_for
 
 Hook = Callable[[httpx.Response], Awaitable[None]]
+
+ASK_AGAIN = 0.05  # seconds
 
 _GIVEN_ONCE = ("token", "secret", "webhook_secret")
 _SIGNATURE = re.compile(r"=:([A-Za-z0-9+/=]+):")
@@ -40,6 +43,20 @@ async def asking(
         base_url=base_url, timeout=patience, trust_env=False, auth=auth, headers=headers, event_hooks=hooks
     ) as client:
         yield client
+
+
+async def until_answered(
+    client: httpx.AsyncClient, path: str, holds: Callable[[httpx.Response], bool], within: float = 60
+) -> httpx.Response:
+    """Ask until the answer is as it should be, and return it.
+
+    Raises:
+        TimeoutError: it was not within so many seconds.
+    """
+    async with asyncio.timeout(within):
+        while not holds(answer := await client.get(path)):  # noqa: ASYNC110 - the service has no event for us
+            await asyncio.sleep(ASK_AGAIN)
+    return answer
 
 
 def search_answer(headers: Mapping[str, str], text: str, path: str = "") -> None:

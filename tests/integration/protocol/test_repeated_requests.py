@@ -2,19 +2,36 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.integration.protocol.conftest import PATIENT, Echo, serving
 
+from in_process.deadlines import eventually
 from polling_api.protocol.heads import Heads
 from running.raw import RawConnection, raw_connection
 
 POLL = b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nIf-None-Match: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
 
 
+class Sought(Heads):
+    """Heads that remember what was looked for: all that a connection read between two requests.
+
+    Attributes:
+        last: the newest of it.
+    """
+
+    last = b""
+
+    def find(self, request: bytes) -> dict[str, Any] | None:
+        """See `Heads.find`."""
+        self.last = request
+        return super().find(request)
+
+
 @pytest.fixture
-def heads() -> Heads:
-    return Heads()
+def heads() -> Sought:
+    return Sought()
 
 
 @pytest.fixture
@@ -22,6 +39,12 @@ async def remembering(echo: Echo, heads: Heads) -> AsyncIterator[int]:
     """The port of a server whose memory can be looked into."""
     async with serving(echo, PATIENT, heads=heads) as listening:
         yield listening
+
+
+async def sent_and_read(connection: RawConnection, part: bytes, heads: Sought) -> None:
+    """Send a part of a request, and come back when the server has read it, so that the rest comes by itself."""
+    await connection.send(part)
+    await eventually(lambda: heads.last == part)
 
 
 async def asked(connection: RawConnection, request: bytes, times: int, *, head: bool = False) -> list[object]:
@@ -59,21 +82,19 @@ async def test_what_one_connection_asks_another_may_ask_too(remembering: int) ->
     assert answers == known[:2]
 
 
-async def test_a_head_that_comes_in_two_parts_is_read(remembering: int) -> None:
+async def test_a_head_that_comes_in_two_parts_is_read(remembering: int, heads: Sought) -> None:
     async with raw_connection(remembering) as connection:
         known = await asked(connection, POLL, 3)
-        await connection.send(POLL[:30])
-        await asyncio.sleep(0.05)
+        await sent_and_read(connection, POLL[:30], heads)
         answers = await asked(connection, POLL[30:], 1)
 
     assert answers == known[:1]
 
 
-async def test_within_another_head_its_bytes_are_no_request(remembering: int, echo: Echo) -> None:
+async def test_within_another_head_its_bytes_are_no_request(remembering: int, heads: Sought, echo: Echo) -> None:
     async with raw_connection(remembering) as connection:
         await asked(connection, POLL, 3)
-        await connection.send(b"GET /other HTTP/1.1\r\nX-B: ")
-        await asyncio.sleep(0.05)
+        await sent_and_read(connection, b"GET /other HTTP/1.1\r\nX-B: ", heads)
         await connection.send(POLL)
         answer = await connection.answer()
 
@@ -82,11 +103,11 @@ async def test_within_another_head_its_bytes_are_no_request(remembering: int, ec
     assert echo.asked == ["/a"] * 3 + ["/other"]
 
 
-async def test_within_a_body_its_bytes_are_no_request(remembering: int, echo: Echo) -> None:
+async def test_within_a_body_its_bytes_are_no_request(remembering: int, heads: Sought, echo: Echo) -> None:
     async with raw_connection(remembering) as connection:
         await asked(connection, POLL, 3)
-        await connection.send(b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(POLL))
-        await asyncio.sleep(0.05)
+        head = b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(POLL)
+        await sent_and_read(connection, head, heads)
         await connection.send(POLL)
         answer = await connection.answer()
 
@@ -170,7 +191,7 @@ async def test_a_connection_rests_as_long_as_it_may_from_its_last_answer_on(echo
     async with serving(echo, PATIENT, keep_alive=1) as port, raw_connection(port) as connection:
         for _ in range(4):
             await asked(connection, POLL, 1)
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.4)  # what has to pass is time itself
         asked_within = len(echo.asked)
         rest = await connection.rest()
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -20,7 +20,7 @@ from in_process.deadlines import eventually
 from polling_api.providers.simulator.course import BatchRecord, Pace, cancelled
 from polling_api.providers.simulator.faults import Fault, FaultBook, FaultKind
 from polling_api.providers.simulator.folder import Folder
-from polling_api.providers.simulator.pushes import Pusher, Receiver
+from polling_api.providers.simulator.pushes import PAUSES, Pusher, Receiver
 from polling_api.webhooks.standard import Message, key_of, secret_of, signed
 
 SECRET = secret_of(b"made up for the tests of events!")
@@ -72,12 +72,12 @@ async def ear() -> AsyncIterator[Ear]:
 class Pushing:
     """A pusher, its folder, and how its events go wrong."""
 
-    def __init__(self, ear: Ear, path: Path) -> None:
+    def __init__(self, ear: Ear, path: Path, pauses: Sequence[float] = PAUSES) -> None:
         def sign(message_id: str, timestamp: int, body: bytes) -> str:
             return signed(key_of(SECRET), Message(message_id, timestamp), body)
 
         self.folder, self.book, self.counts = Folder(path), FaultBook(), Counter[str]()
-        self.pusher = Pusher(Receiver(ear.url, sign), self.folder, self.book, time.time, self.counts)
+        self.pusher = Pusher(Receiver(ear.url, sign), self.folder, self.book, time.time, self.counts, pauses)
 
     def batch(self, name: str, script: str, *, ago: float = 0.0) -> BatchRecord:
         record = BatchRecord(
@@ -153,10 +153,8 @@ async def test_an_event_that_is_refused_is_sent_again_as_the_same_message(ear: E
         await pushing.counted(refused=1, taken=1)
 
 
-async def test_an_event_that_nobody_takes_is_lost_after_four_tries(
-    ear: Ear, pushing: Pushing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("polling_api.providers.simulator.pushes.PAUSES", (0.0, 0.0, 0.0))
+async def test_an_event_that_nobody_takes_is_lost_after_four_tries(ear: Ear, tmp_path: Path) -> None:
+    pushing = Pushing(ear, tmp_path, pauses=(0.0, 0.0, 0.0))
     ear.refusals = [500] * 4
     async with pushing.running():
         pushing.batch("batch_1", "in_progress 0.05s, succeeded")

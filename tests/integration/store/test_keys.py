@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.client import new_client_id
 from polling_api.errors import Conflict, NotFound
-from polling_api.store import good_keys, key_rows, keys
+from polling_api.store import good_keys, keys
 from polling_api.store.engine import transaction
-from polling_api.store.key_rows import KeyRow
+from polling_api.store.key_rows import MOST_KEYS, KeyRow
 from polling_api.store.keys import Place
 from running.keyholders import ENTRY, Made, about, make_chain, make_client, make_key, new_key
 
@@ -98,11 +98,8 @@ async def test_a_key_that_has_ended_makes_and_rotates_nothing(
     assert made.value.code == rotated.value.code == "key_ended"
 
 
-async def test_a_client_has_a_bounded_number_of_good_keys(
-    engine: AsyncEngine, key: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(key_rows, "MOST_KEYS", 2)
-    second = await make_key(engine, key.row.client_id)
+async def test_a_client_has_a_bounded_number_of_good_keys(engine: AsyncEngine, key: Made) -> None:
+    *_, second = [await make_key(engine, key.row.client_id) for _ in range(MOST_KEYS - 1)]
 
     with pytest.raises(Conflict) as refused:
         await make_key(engine, key.row.client_id)
@@ -236,9 +233,10 @@ async def test_what_a_rotated_key_has_made_ends_when_it_was_to_end(engine: Async
 
 
 async def test_a_rotation_that_cannot_be_made_whole_leaves_the_old_key_as_it_was(
-    engine: AsyncEngine, key: Made, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, key: Made
 ) -> None:
-    monkeypatch.setattr(key_rows, "MOST_KEYS", 1)
+    for _ in range(MOST_KEYS - 1):
+        await make_key(engine, key.row.client_id)
 
     with pytest.raises(Conflict):
         await keys.rotate(engine, key.id, new_key(), overlap=60, entry=ENTRY)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.deadlines import comes_true
 from in_process.hook_receiver import FAILED, OK, Told, hook_receiver
 from in_process.hooked import EVERY_STATUS, move, new_endpoint, new_job, new_owner
 from polling_api.domain.job import Job, Status
@@ -41,9 +42,7 @@ async def test_versions_are_told_in_order_by_dispatchers_side_by_side_while_a_th
             made = [await new_job(engine, owner) for _ in range(JOBS)]
             await asyncio.gather(*(run_through(engine, made[at : at + GROUP]) for at in range(0, JOBS, GROUP)))
             await receiver.until(lambda: len(ends(receiver.told)) == 2 * JOBS)
-            async with asyncio.timeout(20):
-                while await pending(engine):  # noqa: ASYNC110 - the database sets no event of ours
-                    await asyncio.sleep(0.05)
+            await comes_true(lambda: nothing_pends(engine))
 
     versions = defaultdict[tuple[str, str], list[int]](list)
     for message in receiver.told:
@@ -57,6 +56,6 @@ def ends(told: list[Told]) -> set[tuple[str, str]]:
     return {(one.path, one.document["data"]["id"]) for one in told if one.document["data"]["terminal"]}
 
 
-async def pending(engine: AsyncEngine) -> bool:
+async def nothing_pends(engine: AsyncEngine) -> bool:
     asked = Asked(client_id=None, status=DeliveryStatus.PENDING)
-    return bool(await webhook_deliveries.page(engine, asked, after=None, limit=1))
+    return not await webhook_deliveries.page(engine, asked, after=None, limit=1)

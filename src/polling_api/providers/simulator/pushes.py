@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,6 +49,7 @@ class Pusher:
         book: how events go wrong.
         clock: Unix seconds.
         counts: events by what became of them: `taken`, `refused` (each time), `lost`.
+        pauses: seconds between the tries of an event, which is one try more.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Pusher:
         book: FaultBook,
         clock: Callable[[], float],
         counts: Counter[str],
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._receiver = receiver
         self._folder = folder
         self._book = book
         self._clock = clock
         self._counts = counts
+        self._pauses = pauses
         self._ends: list[tuple[float, str]] = []
         self._changed = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -126,7 +129,7 @@ class Pusher:
             await self._insist(client, message_id, body)
 
     async def _insist(self, client: httpx.AsyncClient, message_id: str, body: bytes) -> None:
-        for pause in (*PAUSES, None):
+        for pause in (*self._pauses, None):
             if await self._try(client, message_id, body, signed=body):
                 return
             if pause is not None:
