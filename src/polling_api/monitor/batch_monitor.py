@@ -15,7 +15,7 @@ from polling_api.providers.protocol import Provider
 from polling_api.resilience.backoff import full_jitter
 from polling_api.resilience.cancellation import stop
 from polling_api.resilience.reporting import report
-from polling_api.resilience.together import raise_for
+from polling_api.resilience.together import raise_for, until_over
 from polling_api.store.engine import Engine
 
 MOST_CLAIMED = 1000  # jobs in one sweep: one transaction of some 50 ms
@@ -97,24 +97,18 @@ class BatchMonitor:
         """
         self._stopped.clear()
         working, keeping = asyncio.create_task(self._work()), asyncio.create_task(self._keep_leases())
-        stopping = asyncio.create_task(self._until_stopping())
         try:
-            await asyncio.wait([working, keeping, stopping], return_when=asyncio.FIRST_COMPLETED)
-            ended = [task for task in (working, keeping) if task.done()]
+            ended = await until_over(self._stopping, [working, keeping])
         finally:
-            stopping.cancel()
             await self._end(working, keeping)
             self._stopped.set()
-        if ended and not self._stopping.is_set():
+        if ended:
             raise_for(ended)
 
     async def stop(self) -> None:
         """End within a few seconds: nothing is left half written, and every lease is given back."""
         self._stopping.set()
         await self._stopped.wait()
-
-    async def _until_stopping(self) -> None:
-        await self._stopping.wait()
 
     async def _work(self) -> None:
         failures = 0

@@ -29,6 +29,20 @@ async def run_together(*parts: Coroutine[Any, Any, None]) -> NoReturn:
     raise_for(ended)
 
 
+async def until_over(stopping: asyncio.Event, parts: Collection[asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
+    """Wait until parts that never end by themselves are to be stopped, or one of them has ended all the same.
+
+    Returns:
+        Those that have ended, for `raise_for`; none where they are to be stopped.
+    """
+    told = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([told, *parts], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+    return [] if stopping.is_set() else [part for part in parts if part.done()]
+
+
 def raise_for(ended: Collection[asyncio.Task[None]]) -> NoReturn:
     """Say why parts have ended that were to run on.
 

@@ -11,6 +11,7 @@ from polling_api import metrics
 from polling_api.resilience.backoff import full_jitter
 from polling_api.resilience.cancellation import stop, to_the_end
 from polling_api.resilience.reporting import report
+from polling_api.resilience.together import raise_for, until_over
 from polling_api.store import webhook_leases
 from polling_api.store.engine import Engine
 from polling_api.store.webhook_leases import Claimed, Waiting
@@ -89,16 +90,23 @@ class Dispatcher:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Send until `stop`, or until cancelled."""
+        """Send until `stop`, or until cancelled.
+
+        Raises:
+            Exception: it claimed no more, or could not write what came of what was sent, which is sent again and again
+                then. It has ended as by `stop`, but for what could not be written.
+        """
         self._stopped.clear()
         working, writing = asyncio.create_task(self._work()), asyncio.create_task(self._outcomes.run())
         try:
-            await self._stopping.wait()
+            ended = await until_over(self._stopping, [working, writing])
         finally:
             await stop([working], within=0)
             await stop(list(self._sending), within=GRACE)
             await stop([writing], within=0)
             self._stopped.set()
+        if ended:
+            raise_for(ended)
 
     async def stop(self) -> None:
         """End within a few seconds; what is cut off is given back, due at once."""

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from in_process.waking import CancelledWake
 from polling_api.domain.job import Status
 from polling_api.monitor import BatchMonitor
 from polling_api.providers.openai import OpenAIBatches
@@ -99,15 +100,6 @@ async def test_a_job_of_another_provider_is_left_alone(
     assert foreign not in news.versions
     assert running not in news.versions
     assert foreign not in await simulator.batches()
-
-
-class CancelledWake(asyncio.Event):
-    """Cancels whoever sleeps until it is set, as a mistake within that may do."""
-
-    async def wait(self) -> Literal[True]:
-        waited_for: asyncio.Future[Literal[True]] = asyncio.get_running_loop().create_future()
-        waited_for.cancel()
-        return await waited_for
 
 
 async def test_a_monitor_that_claims_no_more_gives_its_leases_back_and_says_so(

@@ -1,6 +1,7 @@
 """What is due is sent, signed, and what came of it written down."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,20 +10,27 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
+from tests.integration.webhooks.conftest import BOUNDS
 
 from in_process.deadlines import comes_true
 from in_process.hook_receiver import FAILED, OK, HookReceiver, Told, hook_receiver, never, well
 from in_process.hooked import EVERY_STATUS, TERMINAL, ended_jobs, move, new_endpoint, new_job, new_owner, told
+from in_process.waking import CancelledWake
 from polling_api.domain.job import Job, Status
 from polling_api.domain.webhook import DeliveryStatus, EndpointStatus
 from polling_api.metrics import REGISTRY
 from polling_api.representation import job_document
+from polling_api.resilience.together import Ended
 from polling_api.signing.vault import new_secret
 from polling_api.store import webhook_deliveries, webhook_endpoints
 from polling_api.store.engine import transaction
 from polling_api.store.webhook_deliveries import Asked, DeliveryRow
+from polling_api.store.webhook_leases import Claimed
 from polling_api.webhooks.census import Census
+from polling_api.webhooks.dispatcher import Dispatcher
+from polling_api.webhooks.schedule import Answer
 from polling_api.webhooks.standard import secret_of
+from polling_api.webhooks.turns import Turns
 from running.keyholders import ENTRY, VAULT
 
 Dispatching = Any
@@ -379,3 +387,22 @@ async def test_a_job_s_own_webhook_is_told_and_a_public_job_s_links_lead_to_the_
     [message] = receiver.told
     assert message.document["data"]["links"]["self"] == f"/api/v1/jobs/{job.id}"
     assert await told(engine) == [(2, "job.succeeded", "delivered")]
+
+
+async def test_a_dispatcher_that_claims_no_more_ends_and_says_so(engine: AsyncEngine) -> None:
+    """Or it would look alive for ever, and nobody would start it again."""
+
+    async def nobody(claimed: Claimed) -> Answer:
+        raise AssertionError(f"{claimed} is not due")
+
+    turns = Turns(BOUNDS, time.monotonic)
+    dispatcher = Dispatcher(
+        engine, nobody, turns, owner="broken", within=1, schedule=(), wake=CancelledWake(), longest_rest=60
+    )
+
+    async with asyncio.timeout(20):
+        with pytest.raises(Ended):
+            await dispatcher.run()
+
+    async with asyncio.timeout(5):
+        await dispatcher.stop()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polling_api.resilience.together import Ended, run_together
+from polling_api.resilience.together import Ended, run_together, until_over
 
 Running = Callable[[], Coroutine[Any, Any, None]]
 
@@ -65,3 +65,27 @@ async def test_none_outlives_a_call_that_is_cancelled() -> None:
         await running
 
     assert [part.cancelled for part in parts] == [True, True]
+
+
+@pytest.mark.parametrize("part", [failing, ending, cancelled_within])
+async def test_a_part_that_ends_is_found_among_those_that_are_to_run_until_they_are_stopped(part: Running) -> None:
+    other, one = asyncio.create_task(Part().run()), asyncio.create_task(part())
+
+    async with asyncio.timeout(5):
+        ended = await until_over(asyncio.Event(), [other, one])
+
+    assert ended == [one]
+    other.cancel()
+    await asyncio.gather(other, one, return_exceptions=True)
+
+
+async def test_none_has_ended_wrongly_where_all_are_to_be_stopped() -> None:
+    stopping, one = asyncio.Event(), asyncio.create_task(Part().run())
+    waiting = asyncio.create_task(until_over(stopping, [one]))
+
+    stopping.set()
+
+    async with asyncio.timeout(5):
+        assert await waiting == []
+    one.cancel()
+    await asyncio.gather(one, return_exceptions=True)
