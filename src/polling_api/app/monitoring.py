@@ -89,7 +89,7 @@ async def run_monitor(settings: Settings) -> None:
         await hub.close()
         await cache.close()
         await provider.close()
-        await hooks.close()
+        hooks.close()
         await pools.close()
 
 

@@ -164,13 +164,15 @@ class Dispatcher:
         await asyncio.sleep(max(0.0, self._looked_at + spacing - monotonic()))
 
     async def _deliver(self, claimed: Claimed, lease_ends: float) -> None:
-        answer = Answer(None, "not sent")
+        answer: Answer | None = None
         result = Result(delivery_id=claimed.id, lane=claimed.present_lane, fate=Fate.RETRIED)
         try:
             if claimed.url is None:
                 result = _nowhere(claimed)
-            elif lease_ends - monotonic() > self._within:  # a process that was stopped in between sends nothing now
+            elif claimed.lane == claimed.present_lane and lease_ends - monotonic() > self._within:
                 answer, result = await self._attempt(claimed)
+            # Else it is given back: the process was stopped for as long, or it goes elsewhere since it was made, and
+            # what is under way there has to be counted there.
         except Exception as error:  # noqa: BLE001 - a mistake about one is not to cost the others their turn
             report(error, "webhook attempt broken off")
             result = self._broken_off(claimed)
@@ -205,10 +207,13 @@ class Dispatcher:
         answer = Answer(None, "not sent: a mistake on our side, which is in the log")
         return self._result(claimed, answer, Sent(datetime.now(UTC), None, 0, answer.error, None))
 
-    def _end_turn(self, claimed: Claimed, answer: Answer) -> None:
-        pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+    def _end_turn(self, claimed: Claimed, answer: Answer | None) -> None:
         metrics.WEBHOOKS_UNDER_WAY.dec()
-        self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
+        if answer is None:
+            self._turns.end(claimed.lane, well=None)
+        else:
+            pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+            self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
         self._wake.set()
 
 
