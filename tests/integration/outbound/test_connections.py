@@ -55,10 +55,12 @@ async def test_a_kept_connection_that_the_receiver_has_closed_is_made_anew() -> 
 
 
 async def test_who_closes_every_connection_without_an_answer_has_not_answered() -> None:
-    async with receiving(answer=b"", requests=1) as receiver:
-        async with sending(answering([PUBLIC]), Wires(receiver.port)) as client:
-            with pytest.raises(Unanswered, match="broke"):
-                await post(client, URL)
+    async with (
+        receiving(answer=b"", requests=1) as receiver,
+        sending(answering([PUBLIC]), Wires(receiver.port)) as client,
+    ):
+        with pytest.raises(Unanswered, match="broke"):
+            await post(client, URL)
 
     assert receiver.connections == 1
 
