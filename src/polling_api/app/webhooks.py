@@ -43,7 +43,7 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     Raises:
         ValueError: there is no master key.
     """
-    bell, within = Alarm(_tells_a_version), settings.webhook_timeout
+    bell, within = Alarm(_tells_a_status), settings.webhook_timeout
     client = GuardedClient(
         allow_private=settings.webhook_allow_private, ports=ports(settings), most_kept=settings.webhook_concurrency
     )
@@ -82,6 +82,10 @@ def webhook_places(settings: Settings) -> WebhookPlaces:
     return WebhookPlaces(ports(settings), allow_private=settings.webhook_allow_private)
 
 
-def _tells_a_version(notice: Notice) -> bool:
-    """Most that is told of a job is written with a version; its end does not wait for its being deleted."""
-    return not notice.tells_deletion
+def _tells_a_status(notice: Notice) -> bool:
+    """Whether somebody may have to be told: nobody is told of progress alone, or of a job's being deleted."""
+    try:
+        job = notice.job()
+    except (ValueError, KeyError, TypeError):  # of a deleted job, or of another release of this service
+        return not notice.tells_deletion
+    return job.version == job.status_version
