@@ -55,13 +55,14 @@ class Receiver:
 async def receiving(
     *,
     host: str = "127.0.0.1",
+    port: int = 0,
     tls: ssl.SSLContext | None = None,
     answer: bytes = OK,
     requests: int | None = None,
 ) -> AsyncGenerator[Receiver]:
     """A receiver for the time of a test."""
     receiver = Receiver(answer, requests)
-    server = await asyncio.start_server(receiver.take, host, 0, ssl=tls)
+    server = await asyncio.start_server(receiver.take, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
