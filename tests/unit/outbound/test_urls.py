@@ -21,6 +21,8 @@ GOOD = [
     "https://bücher.example/",
     "https://xn--bcher-kva.example/",
     "https://1and1.com/",
+    "https://localhost.example/",
+    "https://mylocalhost/",
     "https://93.184.216.34/",
     "https://[2606:4700:4700::1111]/",
     "https://example\u3002org/",  # a full stop of another script, which IDNA takes for one
@@ -89,6 +91,9 @@ MALFORMED = [
 ]
 
 LITERALS = [
+    "http://localhost/",
+    "http://LocalHost./",
+    "http://hooks.localhost/",
     "http://127.0.0.1/",
     "http://0.0.0.0/",
     "http://10.1.2.3/",

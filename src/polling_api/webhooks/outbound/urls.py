@@ -24,6 +24,7 @@ _MOST_PORT = 65_535
 _LONGEST_NAME = 253  # RFC 1035
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LOOPBACK = re.compile(r"(?:.+\.)?localhost")  # RFC 6761: such a name is never another's
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -79,6 +80,8 @@ def check_url(url: str, ports: Ports, *, allow_private: bool = False) -> None:
     destination = destination_of(url, ports)
     if destination.address is not None:
         check_address(destination.address, allow_private=allow_private)
+    elif not allow_private and _LOOPBACK.fullmatch(destination.name):
+        raise ForbiddenAddress("The url's address is a loopback address.")
 
 
 @lru_cache(PLACES_KEPT)
