@@ -95,5 +95,5 @@ async def _run(database_url: str, lease: float, point: str, nth: int) -> None:
     await ending.wait()
     await dispatcher.stop()
     await running
-    client.close()
+    await client.close()
     await engine.dispose()

@@ -141,7 +141,7 @@ async def test_a_restart_of_postgres_in_the_middle_costs_no_delivery(
         await until_all_delivered(stopping_engine)
         await dispatcher.stop()
         await running
-        client.close()
+        await client.close()
 
     assert await all_of(stopping_engine) == {"delivered": DELIVERIES}
     doubles(receiver, "Postgres restarted")

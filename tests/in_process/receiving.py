@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from itertools import repeat
+from typing import Any, cast
 
-from polling_api.webhooks.outbound import Address, Place, dial
-from polling_api.webhooks.outbound.connection import Connection
+import httpcore
+
+from polling_api.webhooks.outbound import Address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -70,7 +72,7 @@ async def receiving(
         server.close()
 
 
-class Wires:
+class Wires(httpcore.AsyncNetworkBackend):
     """A network in which every address is this machine; it notes which were dialled.
 
     Attributes:
@@ -83,15 +85,16 @@ class Wires:
         self.dialled: list[tuple[str, int]] = []
         self.dead, self.silent = set(dead), set(silent)
         self._port = port
+        self._here = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
-    async def __call__(self, place: Place, tls: ssl.SSLContext | None) -> Connection:
+    async def connect_tcp(self, host: str, port: int, *_args: Any, **_options: Any) -> httpcore.AsyncNetworkStream:
         """Connect to the receiver, whatever the address."""
-        self.dialled.append((place.address, place.port))
-        if place.address in self.dead:
-            raise ConnectionRefusedError
-        if place.address in self.silent:
+        self.dialled.append((host, port))
+        if host in self.dead:
+            raise httpcore.ConnectError
+        if host in self.silent:
             await asyncio.Event().wait()
-        return await dial(place._replace(address="127.0.0.1", port=self._port), tls)
+        return await self._here.connect_tcp("127.0.0.1", self._port)
 
 
 def answering(*answers: Sequence[str]) -> Callable[[str, int], Awaitable[Sequence[Address]]]:

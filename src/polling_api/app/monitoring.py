@@ -96,7 +96,7 @@ async def run_monitor(settings: Settings) -> None:
         await hub.close()
         await cache.close()
         await provider.close()
-        hooks.close()
+        await hooks.close()
         await pools.close()
 
 

@@ -27,9 +27,9 @@ class Webhooks(NamedTuple):
     census: Census
     client: GuardedClient
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give back connections."""
-        self.client.close()
+        await self.client.close()
 
 
 def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:

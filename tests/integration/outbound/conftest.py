@@ -18,11 +18,11 @@ async def sending(
 ) -> AsyncGenerator[GuardedClient]:
     """A client for the time of a test."""
     options = {"tls": USUAL, **options}
-    client = GuardedClient(allow_private=allow_private, ports=WEB, resolve=resolve, connect=network, **options)
+    client = GuardedClient(allow_private=allow_private, ports=WEB, resolve=resolve, network=network, **options)
     try:
         yield client
     finally:
-        client.close()
+        await client.close()
 
 
 async def post(client: GuardedClient, url: str) -> int:

@@ -53,6 +53,6 @@ def dispatching(engine: AsyncEngine) -> Dispatching:
         finally:
             await dispatcher.stop()
             await running
-            client.close()
+            await client.close()
 
     return run

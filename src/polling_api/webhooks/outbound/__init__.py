@@ -5,7 +5,7 @@ name has at that moment (`GuardedClient`): the connection is made to an address 
 """
 
 from polling_api.webhooks.outbound.answers import Answered
-from polling_api.webhooks.outbound.client import Connect, GuardedClient, dial
+from polling_api.webhooks.outbound.client import GuardedClient
 from polling_api.webhooks.outbound.errors import (
     Forbidden,
     ForbiddenAddress,
@@ -14,7 +14,6 @@ from polling_api.webhooks.outbound.errors import (
     Unreached,
     Unresolved,
 )
-from polling_api.webhooks.outbound.kept import Place
 from polling_api.webhooks.outbound.networks import Address
 from polling_api.webhooks.outbound.resolving import Lookups, Resolve
 from polling_api.webhooks.outbound.urls import Ports, check_url, destination_of
@@ -22,13 +21,11 @@ from polling_api.webhooks.outbound.urls import Ports, check_url, destination_of
 __all__ = [
     "Address",
     "Answered",
-    "Connect",
     "Forbidden",
     "ForbiddenAddress",
     "ForbiddenUrl",
     "GuardedClient",
     "Lookups",
-    "Place",
     "Ports",
     "Resolve",
     "Unanswered",
@@ -36,5 +33,4 @@ __all__ = [
     "Unresolved",
     "check_url",
     "destination_of",
-    "dial",
 ]

@@ -7,15 +7,16 @@ they are: a compressed one can be a thousand times its bytes.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
+from typing import cast
 
+import httpcore
 import httpx
 
-from polling_api.webhooks.outbound.answers import Answered
-from polling_api.webhooks.outbound.connection import Connection, Stale
-from polling_api.webhooks.outbound.errors import ForbiddenAddress, Unreached
+from polling_api.webhooks.outbound.answers import Answered, read_answer
+from polling_api.webhooks.outbound.errors import Disconnected, ForbiddenAddress, Unanswered, Unreached
 from polling_api.webhooks.outbound.kept import MOST_KEPT, KeptConnections, Place
 from polling_api.webhooks.outbound.networks import Address, rule_against
 from polling_api.webhooks.outbound.own_addresses import OwnAddresses
@@ -25,21 +26,6 @@ from polling_api.webhooks.outbound.urls import Destination, Ports, destination_o
 MOST_ADDRESSES = 64  # of one name; the largest real sets have some dozens, and each is checked
 MOST_TRIED = 3  # of a name's addresses in one request: one may be down, or of a protocol that we do not have
 CONNECT_WITHIN = 4.0  # seconds for one address: two lost packets, and what is left of 15 is enough for another
-
-Connect = Callable[[Place, ssl.SSLContext | None], Awaitable[Connection]]
-"""Connects to an address, never to a name; raises `OSError`."""
-
-
-async def dial(place: Place, tls: ssl.SSLContext | None) -> Connection:
-    """Connect over this machine's network.
-
-    Raises:
-        OSError: nobody is there, or who is there is not who the name says.
-    """
-    _, connection = await asyncio.get_running_loop().create_connection(
-        Connection, place.address, place.port, ssl=tls, server_hostname=place.name if tls else None
-    )
-    return connection
 
 
 class GuardedClient:
@@ -55,7 +41,7 @@ class GuardedClient:
         tls: how certificates are verified; None for the usual authorities.
         most_kept: idle connections at once.
         connect_within: seconds for an address, where the name has another one.
-        connect: what connects to an address; this machine's own network.
+        network: what connects to an address, never to a name; this machine's own.
     """
 
     def __init__(
@@ -68,7 +54,7 @@ class GuardedClient:
         tls: ssl.SSLContext | None = None,
         most_kept: int = MOST_KEPT,
         connect_within: float = CONNECT_WITHIN,
-        connect: Connect = dial,
+        network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._ports = ports
@@ -77,7 +63,7 @@ class GuardedClient:
         self._tls = tls or httpx.create_ssl_context()
         self._kept = KeptConnections(most_kept)
         self._connect_within = connect_within
-        self._connect = connect
+        self._network = network or cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, by: float | None = None) -> Answered:
         """Send one request, and read its answer. A deadline is the caller's: being cancelled ends the connection.
@@ -98,9 +84,9 @@ class GuardedClient:
         """
         destination = destination_of(url, self._ports)
         addresses = (await self._checked(destination))[:MOST_TRIED]
-        request = _request(destination, headers, body)
         for number, address in enumerate(addresses, 1):
             place = Place(str(address), destination.port, destination.tls, destination.name)
+            request = _request(place, destination, headers, body)
             try:
                 return await self._asked(place, request, by, self._connect_within if number < len(addresses) else None)
             except Unreached:
@@ -108,9 +94,9 @@ class GuardedClient:
                     raise
         raise AssertionError("there is at least one address")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the idle connections."""
-        self._kept.end()
+        await self._kept.end()
 
     async def _checked(self, destination: Destination) -> Sequence[Address]:
         if destination.address is not None:
@@ -126,38 +112,60 @@ class GuardedClient:
                 raise ForbiddenAddress(f"An address of the url's host is {reason}.")
         return addresses
 
-    async def _asked(self, place: Place, request: bytes, by: float | None, within: float | None) -> Answered:
-        kept = self._kept.take(place)
+    async def _asked(self, place: Place, request: httpcore.Request, by: float | None, within: float | None) -> Answered:
+        kept = await self._kept.take(place)
         if kept is not None:
-            with suppress(Stale):
+            with suppress(Disconnected):  # it had ended before the request came, as far as can be told
                 return await self._ask(place, kept, request, by)
         return await self._ask(place, await self._connected(place, within), request, by)
 
-    async def _ask(self, place: Place, connection: Connection, request: bytes, by: float | None) -> Answered:
+    async def _ask(
+        self, place: Place, connection: httpcore.AsyncHTTP11Connection, request: httpcore.Request, by: float | None
+    ) -> Answered:
         if by is not None and monotonic() > by:
-            connection.end()
+            await connection.aclose()
             raise TimeoutError
-        answered = await connection.ask(request)
-        self._kept.keep(place, connection)
+        try:
+            answered = await read_answer(await connection.handle_async_request(request))
+        except httpcore.ReadError:
+            raise Disconnected("the connection broke") from None
+        except httpcore.RemoteProtocolError as error:
+            if error.__cause__ is None:  # it was closed, and no head had come
+                raise Disconnected("the connection broke") from None
+            raise Unanswered("the answer is no HTTP, or breaks off") from None
+        await self._kept.keep(place, connection)
         return answered
 
-    async def _connected(self, place: Place, within: float | None) -> Connection:
+    async def _connected(self, place: Place, within: float | None) -> httpcore.AsyncHTTP11Connection:
         try:
             async with asyncio.timeout(within):
-                return await self._connect(place, self._tls if place.tls else None)
+                stream = await self._network.connect_tcp(place.address, place.port)
+                if place.tls:
+                    stream = await self._secured(stream, place.name)
         except TimeoutError:
             raise Unreached("no connection in time", hung=True) from None
-        except ssl.SSLCertVerificationError:
-            raise Unreached("the certificate is not good for the url's name") from None
-        except ssl.SSLError:
-            raise Unreached("no TLS connection") from None
-        except OSError:
-            raise Unreached("no connection") from None
+        except httpcore.ConnectError as error:
+            raise Unreached(_reason(error.__cause__)) from None
+        return httpcore.AsyncHTTP11Connection(place.origin, stream)
+
+    async def _secured(self, stream: httpcore.AsyncNetworkStream, name: str) -> httpcore.AsyncNetworkStream:
+        try:
+            return await stream.start_tls(self._tls, name)
+        except BaseException:
+            await stream.aclose()
+            raise
 
 
-def _request(destination: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A whole request (RFC 9112), as one piece: one write, and mostly one packet."""
-    lines = [f"POST {destination.target} HTTP/1.1", f"Host: {destination.host}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += ["Accept: */*", "Accept-Encoding: identity", f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode("ascii") + body
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "the certificate is not good for the url's name"
+    return "no TLS connection" if isinstance(error, ssl.SSLError) else "no connection"
+
+
+def _request(place: Place, destination: Destination, headers: Mapping[str, str], body: bytes) -> httpcore.Request:
+    sent = {"Host": destination.host, **headers, "Accept": "*/*", "Accept-Encoding": "identity"}
+    sent["Content-Length"] = str(len(body))
+    url = httpcore.URL(
+        scheme=place.scheme, host=place.address.encode(), port=place.port, target=destination.target.encode("ascii")
+    )
+    return httpcore.Request("POST", url, headers=list(sent.items()), content=body)

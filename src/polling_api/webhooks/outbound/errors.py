@@ -6,6 +6,7 @@
     │   └── ForbiddenAddress  by what its host leads to at this moment
     ├── Unresolved            the name has no address now, or nobody said in time
     └── Unanswered            the connection broke, or what came is no answer
+        ├── Disconnected      it broke before anything of an answer was there
         └── Unreached         there was no connection; nothing of the request has left
 
 Each is one sentence that may be shown to whoever gave the url: it says which rule, and never an address that our
@@ -44,6 +45,10 @@ class Unanswered(Exception):
         super().__init__(detail)
         self.detail = detail
         self.hung = hung
+
+
+class Disconnected(Unanswered):
+    """The connection broke without an answer: a kept one had perhaps ended before the request came."""
 
 
 class Unreached(Unanswered):

@@ -4,11 +4,10 @@ They are told apart by address, port, and the name that TLS was verified for, al
 only by a request whose name led to that very address a moment ago, and never for another name at the same address.
 """
 
-import asyncio
-from collections import defaultdict
+from time import monotonic
 from typing import NamedTuple
 
-from polling_api.webhooks.outbound.connection import Connection
+import httpcore
 
 KEEP_IDLE = 15.0  # seconds; receivers close idle connections after some more
 MOST_KEPT = 128  # idle at once; as many as are under way in a usual dispatcher
@@ -22,56 +21,71 @@ class Place(NamedTuple):
     tls: bool
     name: str
 
+    @property
+    def scheme(self) -> bytes:
+        """Of its urls."""
+        return b"https" if self.tls else b"http"
+
+    @property
+    def origin(self) -> httpcore.Origin:
+        """As a connection is asked for it: of the address, since no name is resolved for it any more."""
+        return httpcore.Origin(self.scheme, self.address.encode(), self.port)
+
+
+class _Kept(NamedTuple):
+    place: Place
+    until: float  # monotonic seconds
+
 
 class KeptConnections:
-    """Idle connections.
+    """Idle connections. One whose time is over is ended when the next one comes or goes.
 
     Args:
-        most: kept at once; one more is ended instead.
+        most: kept at once; the oldest makes room for one more.
         idle: seconds for which one is kept.
     """
 
     def __init__(self, most: int = MOST_KEPT, idle: float = KEEP_IDLE) -> None:
         self._most = most
         self._idle = idle
-        self._kept: defaultdict[Place, dict[Connection, asyncio.TimerHandle]] = defaultdict(dict)
-        self._count = 0
+        self._kept: dict[httpcore.AsyncHTTP11Connection, _Kept] = {}  # the oldest first
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._kept)
 
-    def take(self, place: Place) -> Connection | None:
+    async def take(self, place: Place) -> httpcore.AsyncHTTP11Connection | None:
         """The one that was used last, which is the least likely to have been closed; None if there is none."""
-        while kept := self._kept.get(place):
-            connection = next(reversed(kept))
-            self._let_go(place, connection)
-            if connection.usable:
+        await self._end_overdue()
+        while connection := self._last(place):
+            del self._kept[connection]
+            if not connection.has_expired():  # else it was closed there, or says something that nobody asked for
                 return connection
+            await connection.aclose()
         return None
 
-    def keep(self, place: Place, connection: Connection) -> None:
-        """Keep a connection for the next one who needs it."""
-        if not connection.usable:
+    async def keep(self, place: Place, connection: httpcore.AsyncHTTP11Connection) -> None:
+        """Keep a connection for the next one who needs it, if it can be used again."""
+        await self._end_overdue()
+        if not connection.is_idle():
+            await connection.aclose()
             return
-        if self._count >= self._most:
-            connection.end()
-            return
-        ending = asyncio.get_running_loop().call_later(self._idle, self._end, place, connection)
-        self._kept[place][connection] = ending
-        self._count += 1
+        self._kept[connection] = _Kept(place, monotonic() + self._idle)
+        if len(self._kept) > self._most:
+            await self._end_first()
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """End all of them."""
-        for place, kept in list(self._kept.items()):
-            for connection in list(kept):
-                self._end(place, connection)
+        while self._kept:
+            await self._end_first()
 
-    def _end(self, place: Place, connection: Connection) -> None:
-        self._let_go(place, connection)
-        connection.end()
+    def _last(self, place: Place) -> httpcore.AsyncHTTP11Connection | None:
+        return next((one for one, kept in reversed(self._kept.items()) if kept.place == place), None)
 
-    def _let_go(self, place: Place, connection: Connection) -> None:
-        self._kept[place].pop(connection).cancel()
-        if not self._kept[place]:
-            del self._kept[place]
-        self._count -= 1
+    async def _end_overdue(self) -> None:
+        while self._kept and next(iter(self._kept.values())).until < monotonic():
+            await self._end_first()
+
+    async def _end_first(self) -> None:
+        connection = next(iter(self._kept))
+        del self._kept[connection]
+        await connection.aclose()
