@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from polling_api.store.engine import connect
 from polling_api.webhooks.dispatcher import Dispatcher
-from polling_api.webhooks.outbound import GuardedTransport, guarded_client
+from polling_api.webhooks.outbound import GuardedClient
 from polling_api.webhooks.sender import Sender
 from polling_api.webhooks.turns import Bounds, Turns
 from running.keyholders import VAULT
@@ -67,7 +67,7 @@ async def _run(database_url: str, lease: float, point: str, nth: int) -> None:
         statement_timeout=5,
         application_name="dispatcher",
     )
-    client = guarded_client(GuardedTransport(allow_private=True, ports=None), timeout=WITHIN)
+    client = GuardedClient(allow_private=True, ports=None)
     left = nth
 
     async def at(passed: str) -> None:
@@ -79,7 +79,7 @@ async def _run(database_url: str, lease: float, point: str, nth: int) -> None:
 
     dispatcher = Dispatcher(
         engine,
-        Sender([client], VAULT.open, within=WITHIN),
+        Sender(client, VAULT.open, within=WITHIN),
         Turns(BOUNDS, time.monotonic),
         owner=uuid4().hex,
         within=WITHIN,
@@ -95,5 +95,5 @@ async def _run(database_url: str, lease: float, point: str, nth: int) -> None:
     await ending.wait()
     await dispatcher.stop()
     await running
-    await client.aclose()
+    await client.close()
     await engine.dispose()

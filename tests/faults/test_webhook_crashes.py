@@ -22,7 +22,7 @@ from polling_api.store import webhook_deliveries
 from polling_api.store.engine import connect, transaction
 from polling_api.store.webhook_deliveries import Asked
 from polling_api.webhooks.dispatcher import Dispatcher
-from polling_api.webhooks.outbound import GuardedTransport, guarded_client
+from polling_api.webhooks.outbound import GuardedClient
 from polling_api.webhooks.sender import Sender
 from polling_api.webhooks.turns import Turns
 from running.cluster import Cluster
@@ -122,10 +122,10 @@ async def test_a_restart_of_postgres_in_the_middle_costs_no_delivery(
 ) -> None:
     async with hook_receiver() as receiver:
         await prepare(stopping_engine, receiver)
-        client = guarded_client(GuardedTransport(allow_private=True, ports=None), timeout=WITHIN)
+        client = GuardedClient(allow_private=True, ports=None)
         dispatcher = Dispatcher(
             stopping_engine,
-            Sender([client], VAULT.open, within=WITHIN),
+            Sender(client, VAULT.open, within=WITHIN),
             Turns(BOUNDS, time.monotonic),
             owner=uuid4().hex,
             within=WITHIN,
@@ -141,7 +141,7 @@ async def test_a_restart_of_postgres_in_the_middle_costs_no_delivery(
         await until_all_delivered(stopping_engine)
         await dispatcher.stop()
         await running
-        await client.aclose()
+        await client.close()
 
     assert await all_of(stopping_engine) == {"delivered": DELIVERIES}
     doubles(receiver, "Postgres restarted")

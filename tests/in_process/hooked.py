@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.domain.advance import Transition
 from polling_api.domain.job import Job, Progress, Status, new_job_id
-from polling_api.domain.webhook import Lane, destination_of, new_endpoint_id
+from polling_api.domain.webhook import Lane, new_endpoint_id
 from polling_api.signing.vault import new_secret
 from polling_api.store import jobs, leases, webhook_endpoints, webhook_leases, webhook_outcomes
 from polling_api.store.engine import transaction
@@ -18,6 +18,7 @@ from polling_api.store.leases import Change
 from polling_api.store.webhook_endpoints import EndpointRow, NewEndpoint
 from polling_api.store.webhook_leases import Claimed
 from polling_api.store.webhook_outcomes import Fate, Marked, Result
+from polling_api.webhooks.outbound import destination_of
 from running.keyholders import ENTRY, VAULT, make_client
 
 TERMINAL, EVERY_STATUS = ("terminal",), ("terminal", "status")
@@ -40,7 +41,7 @@ async def new_endpoint(
     new = NewEndpoint(
         id=endpoint_id,
         url=url,
-        lane=str(Lane(client_id, destination_of(url))),
+        lane=str(Lane(client_id, destination_of(url).authority)),
         events=events,
         sealed=VAULT.seal(endpoint_id, new_secret()),
     )
@@ -59,7 +60,7 @@ async def new_job(
     job_id = new_job_id()
     webhook = None
     if own is not None:
-        lane = str(Lane(client_id or owner, destination_of(url)))
+        lane = str(Lane(client_id or owner, destination_of(url).authority))
         webhook = NewWebhook(url, lane, tuple(own), VAULT.seal(job_id, new_secret()))
     new = NewJob(
         id=job_id,

@@ -1,8 +1,8 @@
 """Where webhooks may be sent, as far as that can be told from an address alone."""
 
-from polling_api.domain.webhook import Lane, destination_of
+from polling_api.domain.webhook import Lane
 from polling_api.errors import FieldError, Invalid
-from polling_api.webhooks.outbound import Forbidden, Ports, check_url
+from polling_api.webhooks.outbound import Forbidden, Ports, check_url, destination_of
 
 
 class WebhookPlaces:
@@ -21,10 +21,7 @@ class WebhookPlaces:
         """Why an address is not sent to; None where it is."""
         try:
             check_url(url, self._ports, allow_private=self._allow_private)
-            destination_of(url)
         except Forbidden as error:
-            return error.detail
-        except Invalid as error:
             return error.detail
         return None
 
@@ -40,4 +37,4 @@ class WebhookPlaces:
 
 def lane_of(owner: str, url: str) -> str:
     """The lane in which an owner's messages to an address that has been checked wait for their turn."""
-    return str(Lane(owner, destination_of(url)))
+    return str(Lane(owner, destination_of(url).authority))

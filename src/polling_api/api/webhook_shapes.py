@@ -1,9 +1,11 @@
 """The shapes of webhook endpoints and deliveries. They check bodies, and describe them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from polling_api.domain.webhook import LONGEST_OVERLAP, DeliveryStatus, DisabledBecause, EndpointStatus, Topic
 
@@ -15,6 +17,15 @@ _TIME: JsonDict = {"format": "date-time"}
 _URL = "Where messages are sent: http or https, and no address of a private network."
 _EVENTS = "`terminal`: the end of a job. `status`: every change of its status, the end too."
 
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # its offset leads out of the calendar, where no database follows
+        raise PydanticCustomError("moment", "A moment lies between the years 1 and 9999, in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Events = Annotated[list[Literal["terminal", "status"]], Field(min_length=1, max_length=2, description=_EVENTS)]
 Url = Annotated[str, Field(min_length=1, max_length=LONGEST_URL, description=_URL)]
 
@@ -142,8 +153,8 @@ class ReplayDocument(BaseModel):
 
     endpoint_id: str | None = Field(default=None, pattern=ENDPOINT_PATTERN)
     job_id: str | None = Field(default=None, pattern=JOB_PATTERN)
-    created_after: AwareDatetime | None = Field(default=None, description="Only those made later.")
-    created_before: AwareDatetime | None = Field(default=None, description="Only those made earlier.")
+    created_after: Moment | None = Field(default=None, description="Only those made later.")
+    created_before: Moment | None = Field(default=None, description="Only those made earlier.")
 
 
 class ReplayedDocument(BaseModel):

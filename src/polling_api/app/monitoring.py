@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+from collections.abc import Sequence
 
 from polling_api import tallies
 from polling_api.app import connections, running
@@ -11,6 +12,7 @@ from polling_api.app.pools import monitor_pools
 from polling_api.app.restarts import Restarts
 from polling_api.app.waiting import until_there
 from polling_api.app.webhooks import webhooks
+from polling_api.domain.job import Job
 from polling_api.hub import Alarm, Hub
 from polling_api.monitor import BatchMonitor
 from polling_api.monitor.alarm import needs_a_look
@@ -47,10 +49,17 @@ async def run_monitor(settings: Settings) -> None:
     alarm = Alarm(needs_a_look)
     hub.join(alarm)
     hub.heed(alarm.ringing.set)
+    hooks = webhooks(settings, pools[Kind.WEBHOOKS], owner)
+    hub.join(hooks.bell)
+
+    async def publish(jobs: Sequence[Job], seen_at: float | None = None) -> None:
+        hooks.bell.ringing.set()  # what this process commits itself is told without a way over Redis
+        await hub.publish(jobs, seen_at)
+
     monitor = BatchMonitor(
         pools[Kind.JOBS],
         provider,
-        hub.publish,
+        publish,
         owner=owner,
         interval=settings.monitor_interval,
         lease=settings.lease_seconds,
@@ -68,8 +77,6 @@ async def run_monitor(settings: Settings) -> None:
         deliveries_keep=settings.webhook_keep,
         every=settings.retention_every,
     )
-    hooks = webhooks(settings, pools[Kind.WEBHOOKS], owner)
-    hub.join(hooks.bell)
 
     def back() -> None:
         alarm.ringing.set()

@@ -1,10 +1,8 @@
 """What sends webhooks, as the settings say."""
 
 import time
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
-
-import httpx
 
 from polling_api.api.webhook_places import WebhookPlaces
 from polling_api.app import connections
@@ -14,12 +12,11 @@ from polling_api.signing.vault import Vault
 from polling_api.store.engine import Engine
 from polling_api.webhooks.census import Census
 from polling_api.webhooks.dispatcher import Dispatcher
-from polling_api.webhooks.outbound import GuardedTransport, Ports, guarded_client
+from polling_api.webhooks.outbound import GuardedClient, Ports
 from polling_api.webhooks.sender import Sender
 from polling_api.webhooks.turns import Bounds, Turns
 
-POOLS = 8  # of connections; see `Sender`
-KEEP_IDLE = 15.0  # seconds; receivers close idle connections after some more
+SECRETS_KEPT = 1024  # opened ones, in memory alone: opening one takes longer than signing with it
 
 
 class Webhooks(NamedTuple):
@@ -28,12 +25,11 @@ class Webhooks(NamedTuple):
     dispatcher: Dispatcher
     bell: Alarm
     census: Census
-    clients: Sequence[httpx.AsyncClient]
+    client: GuardedClient
 
     async def close(self) -> None:
         """Give back connections."""
-        for client in self.clients:
-            await client.aclose()
+        await self.client.close()
 
 
 def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
@@ -47,8 +43,11 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     Raises:
         ValueError: there is no master key.
     """
-    bell, within = Alarm(_tells_a_version), settings.webhook_timeout
-    clients = [guarded_client(_transport(settings), timeout=within) for _ in range(POOLS)]
+    bell, within = Alarm(_tells_a_status), settings.webhook_timeout
+    client = GuardedClient(
+        allow_private=settings.webhook_allow_private, ports=ports(settings), most_kept=settings.webhook_concurrency
+    )
+    opened = lru_cache(SECRETS_KEPT)(Vault(connections.master_keys(settings)).open)
     turns = Turns(
         Bounds(
             whole=settings.webhook_concurrency,
@@ -61,14 +60,14 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     )
     dispatcher = Dispatcher(
         engine,
-        Sender(clients, Vault(connections.master_keys(settings)).open, within=within),
+        Sender(client, opened, within=within),
         turns,
         owner=owner,
         within=within,
         schedule=settings.webhook_schedule,
         wake=bell.ringing,
     )
-    return Webhooks(dispatcher, bell, Census(engine), clients)
+    return Webhooks(dispatcher, bell, Census(engine), client)
 
 
 def ports(settings: Settings) -> Ports:
@@ -78,21 +77,15 @@ def ports(settings: Settings) -> Ports:
     return frozenset(settings.webhook_ports)
 
 
-def _transport(settings: Settings) -> GuardedTransport:
-    # As many connections as deliveries: none waits for one that a receiver which hangs has in use.
-    limits = httpx.Limits(
-        max_connections=settings.webhook_concurrency,
-        max_keepalive_connections=max(1, settings.webhook_concurrency // POOLS),
-        keepalive_expiry=KEEP_IDLE,
-    )
-    return GuardedTransport(allow_private=settings.webhook_allow_private, ports=ports(settings), limits=limits)
-
-
 def webhook_places(settings: Settings) -> WebhookPlaces:
     """Where webhooks may be sent."""
     return WebhookPlaces(ports(settings), allow_private=settings.webhook_allow_private)
 
 
-def _tells_a_version(notice: Notice) -> bool:
-    """Most that is told of a job is written with a version; its end does not wait for its being deleted."""
-    return not notice.tells_deletion
+def _tells_a_status(notice: Notice) -> bool:
+    """Whether somebody may have to be told: nobody is told of progress alone, or of a job's being deleted."""
+    try:
+        job = notice.job()
+    except (ValueError, KeyError, TypeError):  # of a deleted job, or of another release of this service
+        return not notice.tells_deletion
+    return job.version == job.status_version

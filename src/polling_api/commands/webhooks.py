@@ -54,16 +54,24 @@ def deliveries(
     endpoint: OfEndpoint = None,
     job: OfJob = None,
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only in this status; `dead` are dead letters.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only those made before this one: the next page.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List deliveries, the newest first."""
+    """List deliveries, the newest first, page by page: `--before` takes the last id of the page before."""
     from polling_api.commands.reach import look
     from polling_api.store import webhook_deliveries
+    from polling_api.store.keys import Place
     from polling_api.store.webhook_deliveries import Asked
 
     asked = Asked(client_id=client, endpoint_id=endpoint, job_id=job, status=status)
-    rows = look(lambda engine: webhook_deliveries.page(engine, asked, after=None, limit=limit))
+
+    async def work(engine: "Engine") -> list["DeliveryRow"]:
+        last = None if before is None else await webhook_deliveries.find(engine, None, before)
+        after = None if last is None else Place(last.created_at, last.id)
+        return await webhook_deliveries.page(engine, asked, after=after, limit=limit)
+
+    rows = look(work)
     columns = ("id", "endpoint_id", "job_id", "version", "event", "status", "next_attempt_at", "tried")
     tell_all([{**_delivery(row), "tried": len(row.attempts)} for row in rows], columns, as_json=as_json)
 
@@ -86,6 +94,18 @@ def show(delivery_id: DeliveryId, *, as_json: AsJson = False) -> None:
     tell_all(shown, ("at", "status_code", "duration_ms", "error", "body"), as_json=False)
 
 
+@app.command(name="test")
+def send_test(endpoint_id: Annotated[str, typer.Argument(help="As `whe_…`.")], *, as_json: AsJson = False) -> None:
+    """Have an endpoint told something that is of no job."""
+    from polling_api.commands.reach import done, look
+    from polling_api.domain.webhook import new_delivery_id
+    from polling_api.store import webhook_replays
+
+    entry = done("webhook_endpoint.test")
+    told = look(lambda engine: webhook_replays.test(engine, None, endpoint_id, new_delivery_id(), entry=entry))
+    tell(_delivery(told), as_json=as_json)
+
+
 @app.command()
 def replay(
     delivery_id: Annotated[str | None, typer.Argument(help="As `whd_…`; or say which dead letters.")] = None,
@@ -94,17 +114,20 @@ def replay(
     endpoint: OfEndpoint = None,
     job: OfJob = None,
     since: Annotated[str | None, typer.Option(help="Dead letters made in the last: 90s, 30m, 24h, 7d.")] = None,
+    until: Annotated[str | None, typer.Option(help="Dead letters made before the last: 90s, 30m, 24h, 7d.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All dead letters of everybody.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send one delivery again, or dead letters: of a client, an endpoint or a job, of some time, or all."""
-    ranged = any(given is not None for given in (client, endpoint, job, since)) or everything
+    ranged = any(given is not None for given in (client, endpoint, job, since, until)) or everything
     if (delivery_id is None) != ranged:
-        fail("Say either which delivery, or which dead letters: --client, --endpoint, --job, --since, or --all.")
+        fail(
+            "Say either which delivery, or which dead letters: --client, --endpoint, --job, --since, --until, or --all."
+        )
     if delivery_id is not None:
         _replay_one(delivery_id, as_json=as_json)
     else:
-        _replay_dead(client, endpoint, job, since, as_json=as_json)
+        _replay_dead(client, endpoint, job, (_ago("since", since), _ago("until", until)), as_json=as_json)
 
 
 def _replay_one(delivery_id: str, *, as_json: bool) -> None:
@@ -117,25 +140,42 @@ def _replay_one(delivery_id: str, *, as_json: bool) -> None:
     )
 
 
-def _replay_dead(
-    client: str | None, endpoint: str | None, job: str | None, since: str | None, *, as_json: bool
-) -> None:
+def _ago(option: str, text: str | None) -> datetime | None:
+    """The moment that lies a period of time back; what is none ends the command."""
     from polling_api.commands.audit import period
+
+    if text is None:
+        return None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=period(text))
+    except ValueError as error:
+        fail(f"--{option}: {error}")
+    except OverflowError:
+        fail(f"--{option}: so long ago there was nothing.")
+
+
+def _replay_dead(
+    client: str | None,
+    endpoint: str | None,
+    job: str | None,
+    between: tuple[datetime | None, datetime | None],
+    *,
+    as_json: bool,
+) -> None:
     from polling_api.commands.reach import done, look
     from polling_api.store import webhook_replays
     from polling_api.store.webhook_deliveries import Asked
 
-    try:
-        after = None if since is None else datetime.now(UTC) - timedelta(seconds=period(since))
-    except ValueError as error:
-        fail(f"--since: {error}")
+    after, earlier = between
     asked = Asked(client_id=client, endpoint_id=endpoint, job_id=job)
 
     async def work(engine: "Engine") -> int:
         count, more = 0, True
         while more:
             entry = done("webhook_delivery.replay", client)
-            some = await webhook_replays.replay_dead(engine, asked, created_after=after, entry=entry)
+            some = await webhook_replays.replay_dead(
+                engine, asked, created_after=after, created_before=earlier, entry=entry
+            )
             # Of what others have in hand nothing is sent again, and asking on for it would have no end.
             count, more = count + some.count, some.more and some.count > 0
         return count

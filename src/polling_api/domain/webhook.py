@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from polling_api.errors import Invalid
 
@@ -14,8 +13,6 @@ DELIVERY_ID = re.compile(r"whd_[0-9a-f]{32}")
 
 LONGEST_OVERLAP = 30 * 86_400  # seconds in which every receiver can be given the new secret
 TEST_EVENT = "webhook.test"
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Topic(StrEnum):
@@ -49,7 +46,7 @@ class DeliveryStatus(StrEnum):
 
 
 class Lane(NamedTuple):
-    """Whose deliveries go where: each lane has its own share of the turns."""
+    """Whose deliveries go where (host and port, as `example.org:443`): each lane has its own share of the turns."""
 
     owner: str
     destination: str
@@ -72,23 +69,6 @@ def new_endpoint_id() -> str:
 def new_delivery_id() -> str:
     """Draw an id from the operating system's generator: 128 random bits."""
     return f"whd_{secrets.token_hex(16)}"
-
-
-def destination_of(url: str) -> str:
-    """The host and port that an address leads to, as `example.org:443`, by which its share of the turns is counted.
-
-    Whether it may be sent to is for others to say: see `webhooks.outbound.check_url`.
-
-    Raises:
-        Invalid: it leads nowhere.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    except (ValueError, KeyError):
-        raise Invalid("A webhook's url is an absolute http or https address.") from None
-    host = (parts.hostname or "").rstrip(".")
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def topics(events: Sequence[str]) -> tuple[Topic, ...]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     exists,
+    func,
     insert,
     literal,
     or_,
@@ -112,10 +113,10 @@ _TEST = insert(deliveries).from_select(
     list(_TESTED), select(*_TESTED.values()).where(endpoints.c.id == bindparam("endpoint_id", type_=Text()))
 )
 _STATUS = (
-    select(endpoints.c.status)
+    select(endpoints.c.status, endpoints.c.client_id)
     .where(
         endpoints.c.id == bindparam("endpoint_id", type_=Text()),
-        endpoints.c.client_id == bindparam("client_id", type_=Text()),
+        endpoints.c.client_id == func.coalesce(bindparam("client_id", type_=Text()), endpoints.c.client_id),
     )
     .with_for_update(read=True)
 )
@@ -193,8 +194,17 @@ async def replay_dead(
     return Replayed(sent, len(rows) > most)
 
 
-async def test(engine: AsyncEngine, client_id: str, endpoint_id: str, delivery_id: str, *, entry: Entry) -> DeliveryRow:
+async def test(
+    engine: AsyncEngine, client_id: str | None, endpoint_id: str, delivery_id: str, *, entry: Entry
+) -> DeliveryRow:
     """Have an endpoint told something that is of no job.
+
+    Args:
+        engine: the primary's.
+        client_id: the client whose it has to be; None for the operator.
+        endpoint_id: which.
+        delivery_id: a new one.
+        entry: what the audit log is told, in the same transaction.
 
     Raises:
         NotFound: the client has no such endpoint (`endpoint_not_found`).
@@ -203,13 +213,13 @@ async def test(engine: AsyncEngine, client_id: str, endpoint_id: str, delivery_i
     """
     values = {"endpoint_id": endpoint_id, "client_id": client_id, "delivery_id": delivery_id}
     async with transaction(engine) as connection:
-        status = await connection.scalar(_STATUS, values)
-        if status is None:
+        found = (await connection.execute(_STATUS, values)).one_or_none()
+        if found is None:
             raise no_endpoint()
-        if status == EndpointStatus.DISABLED:
+        if found.status == EndpointStatus.DISABLED:
             raise Conflict("The webhook endpoint is disabled.", code="endpoint_disabled")
         await connection.execute(_TEST, values)
-        await add_beside(connection, entry)
+        await add_beside(connection, replace(entry, client_id=found.client_id))
     return await webhook_deliveries.find(engine, client_id, delivery_id)
 
 

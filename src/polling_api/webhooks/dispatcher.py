@@ -24,7 +24,8 @@ from polling_api.webhooks.turns import Turns
 MOST_WALKED = 500  # lanes that one look goes through: some milliseconds of Postgres
 MOST_DUE = 32  # counted in a lane: no lane gets more turns at once
 LONGEST_REST = 1.0  # seconds: a lost wake-up, and a replay, wait no longer
-MOST_SPACING = 0.05  # seconds between two looks that find nothing, however often it is woken
+MOST_SPACING = 0.05  # seconds between looks that find nothing, in the long run, however often it is woken
+MOST_CREDIT = 20.0  # such looks that may come sooner, after a second of rest: who is woken now and then looks at once
 SHORTEST_SPACING = 0.01  # seconds between any two: turns that end in this time are given out by one look
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 5.0  # seconds without the database
 LEASE_MARGIN = 30.0  # seconds beyond an attempt's own time, for writing down what came of it
@@ -84,7 +85,7 @@ class Dispatcher:
         self._outcomes = Outcomes(engine, owner)
         self._after = ""
         self._looked_at = 0.0
-        self._fruitless = 0
+        self._credit = MOST_CREDIT
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping, self._stopped = asyncio.Event(), asyncio.Event()
         self._stopped.set()
@@ -118,7 +119,9 @@ class Dispatcher:
         failures = 0
         while True:
             self._wake.clear()
-            self._looked_at = monotonic()
+            now = monotonic()
+            self._credit = min(MOST_CREDIT, self._credit + (now - self._looked_at) / MOST_SPACING)
+            self._looked_at = now
             try:
                 rest = await self._look()
                 failures = 0
@@ -138,7 +141,8 @@ class Dispatcher:
         self._after = waiting[-1].lane if len(waiting) == MOST_WALKED else ""
         rooms = self._turns.rooms(waiting)
         begun = await to_the_end(self._claim(rooms.by_lane)) if rooms.by_lane else 0
-        self._fruitless = 0 if begun else self._fruitless + 1
+        if not begun:
+            self._credit -= 1
         if self._after or (begun and begun < _due(waiting)):
             return 0.0
         return self._longest_rest if rooms.again is None else rooms.again
@@ -156,21 +160,23 @@ class Dispatcher:
         return len(claimed)
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep, or until woken; but not so short that being woken for nothing keeps Postgres busy."""
+        """Sleep, or until woken; but not so short that being woken for nothing all the time keeps Postgres busy."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        spacing = min(SHORTEST_SPACING * 2 ** min(self._fruitless, 10), MOST_SPACING)
+        spacing = SHORTEST_SPACING if self._credit > 0 else MOST_SPACING
         await asyncio.sleep(max(0.0, self._looked_at + spacing - monotonic()))
 
     async def _deliver(self, claimed: Claimed, lease_ends: float) -> None:
-        answer = Answer(None, "not sent")
+        answer: Answer | None = None
         result = Result(delivery_id=claimed.id, lane=claimed.present_lane, fate=Fate.RETRIED)
         try:
             if claimed.url is None:
                 result = _nowhere(claimed)
-            elif lease_ends - monotonic() > self._within:  # a process that was stopped in between sends nothing now
+            elif claimed.lane == claimed.present_lane and lease_ends - monotonic() > self._within:
                 answer, result = await self._attempt(claimed)
+            # Else it is given back: the process was stopped for as long, or it goes elsewhere since it was made, and
+            # what is under way there has to be counted there.
         except Exception as error:  # noqa: BLE001 - a mistake about one is not to cost the others their turn
             report(error, "webhook attempt broken off")
             result = self._broken_off(claimed)
@@ -205,10 +211,13 @@ class Dispatcher:
         answer = Answer(None, "not sent: a mistake on our side, which is in the log")
         return self._result(claimed, answer, Sent(datetime.now(UTC), None, 0, answer.error, None))
 
-    def _end_turn(self, claimed: Claimed, answer: Answer) -> None:
-        pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+    def _end_turn(self, claimed: Claimed, answer: Answer | None) -> None:
         metrics.WEBHOOKS_UNDER_WAY.dec()
-        self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
+        if answer is None:
+            self._turns.end(claimed.lane, well=None)
+        else:
+            pause = min(answer.retry_after or 0.0, LONGEST_PAUSE) if answer.error else 0.0
+            self._turns.end(claimed.lane, well=answer.error is None, hung=answer.hung, pause=pause)
         self._wake.set()
 
 

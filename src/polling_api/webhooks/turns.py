@@ -116,12 +116,12 @@ class Turns:
             share.taken += 1
             share.tokens -= 1
 
-    def end(self, lane: str, *, well: bool, hung: bool = False, pause: float = 0.0) -> None:
+    def end(self, lane: str, *, well: bool | None, hung: bool = False, pause: float = 0.0) -> None:
         """Give a turn back.
 
         Args:
             lane: whose.
-            well: whether the receiver took the delivery.
+            well: whether the receiver took the delivery; None where it was not asked, which says nothing about it.
             hung: whether it took all the time there was: then there is one at a time from now on.
             pause: seconds for which it asked to be left alone.
         """
@@ -130,8 +130,10 @@ class Turns:
         course.taken -= 1
         course.used = now
         course.not_before = max(course.not_before, now + pause)
-        wider = min(course.window + 1, max(1.0, self._bounds.destination // 2))
-        course.window = wider if well else 1.0 if hung else max(1.0, course.window / 2)
+        if well:
+            course.window = min(course.window + 1, max(1.0, self._bounds.destination // 2))
+        elif well is not None:
+            course.window = 1.0 if hung else max(1.0, course.window / 2)
         self.taken -= 1
         for share in self._shares(lane, now):
             share.taken -= 1

@@ -348,6 +348,23 @@ async def test_a_list_that_is_asked_for_wrongly_says_why(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0001-01-01T00:00:00+23:59",  # before the calendar begins, in UTC
+        "9999-12-31T23:59:59-23:59",
+        "2026-11-23T09:00:00",
+        "2026-02-30T00:00:00Z",
+        "yesterday",
+        {},
+    ],
+)
+async def test_a_replay_since_no_moment_is_422(teller: httpx.AsyncClient, moment: object) -> None:
+    answer = await teller.post(f"{DELIVERIES}/replay", json={"created_after": moment})
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/created_after")
+
+
 async def test_another_s_delivery_is_not_there(
     teller: httpx.AsyncClient, foreign_signer: httpx.AsyncClient, receiver: HookReceiver
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polling_api.store.engine import transaction
 from polling_api.webhooks.dispatcher import Dispatcher
-from polling_api.webhooks.outbound import GuardedTransport, guarded_client
+from polling_api.webhooks.outbound import GuardedClient
 from polling_api.webhooks.sender import Sender
 from polling_api.webhooks.turns import Bounds, Turns
 from running.emptying import delete_all
@@ -37,11 +37,11 @@ def dispatching(engine: AsyncEngine) -> Dispatching:
     async def run(
         *, within: float = 10, private: bool = True, bounds: Bounds = BOUNDS, **options: Any
     ) -> AsyncGenerator[Dispatcher]:
-        client = guarded_client(GuardedTransport(allow_private=private, ports=None), timeout=within)
+        client = GuardedClient(allow_private=private, ports=None)
         given: dict[str, Any] = {"schedule": QUICK, "wake": asyncio.Event(), "longest_rest": 0.05, **options}
         dispatcher = Dispatcher(
             engine,
-            Sender([client], VAULT.open, within=within),
+            Sender(client, VAULT.open, within=within),
             Turns(bounds, time.monotonic),
             owner=uuid4().hex,
             within=within,
@@ -53,6 +53,6 @@ def dispatching(engine: AsyncEngine) -> Dispatching:
         finally:
             await dispatcher.stop()
             await running
-            await client.aclose()
+            await client.close()
 
     return run

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from in_process.hooked import claim_all, ended_jobs, mark, new_endpoint, new_owner
+from polling_api.store.engine import transaction
 from polling_api.store.webhook_endpoints import EndpointRow
 from polling_api.store.webhook_leases import Claimed
 from polling_api.store.webhook_outcomes import Fate, Sent
@@ -65,16 +67,55 @@ async def test_one_is_sent_again(run: Run, engine: AsyncEngine, dead: Claimed) -
     assert [one.id for one in await claim_all(engine)] == [dead.id]
 
 
-@pytest.mark.parametrize("which", ["--all", "--client", "--endpoint", "--since"])
+async def test_deliveries_are_listed_page_by_page(run: Run, engine: AsyncEngine, endpoint: EndpointRow) -> None:
+    await ended_jobs(engine, endpoint.client_id, 3)
+    everything = json.loads((await run("deliveries", "--json")).output)
+
+    first = json.loads((await run("deliveries", "--limit", "2", "--json")).output)
+    second = json.loads((await run("deliveries", "--before", first[-1]["id"], "--json")).output)
+
+    assert [len(first), len(second)] == [2, 1]
+    assert first + second == everything
+
+
+async def test_an_endpoint_is_told_something_of_no_job(run: Run, engine: AsyncEngine, endpoint: EndpointRow) -> None:
+    told = json.loads((await run("test", endpoint.id, "--json")).output)
+
+    [claimed] = await claim_all(engine)
+    assert (told["id"], told["event"], told["client_id"]) == (claimed.id, "webhook.test", endpoint.client_id)
+    assert (await audited(engine))[-1] == ("webhook_endpoint.test", endpoint.client_id)
+
+
+async def audited(engine: AsyncEngine) -> list[tuple[str, str]]:
+    async with transaction(engine) as connection:
+        rows = await connection.execute(text("SELECT action, client_id FROM audit ORDER BY at"))
+        return [(row.action, row.client_id) for row in rows]
+
+
+async def test_letters_of_later_than_is_asked_for_stay_dead(run: Run, dead: Claimed) -> None:
+    told = json.loads((await run("replay", "--until", "1h", "--json")).output)
+
+    assert (told, dead.tries) == ({"replayed": 0}, 0)
+
+
+async def test_an_endpoint_that_is_not_there_is_told(run: Run) -> None:
+    ran = await run("test", "whe_1")
+
+    assert (ran.status, ran.errors) == (1, "There is no such webhook endpoint.\n")
+
+
+@pytest.mark.parametrize("which", ["--all", "--client", "--endpoint", "--since", "--until"])
 async def test_dead_letters_are_sent_again(run: Run, endpoint: EndpointRow, dead: Claimed, which: str) -> None:
-    value = {"--client": [endpoint.client_id], "--endpoint": [endpoint.id], "--since": ["1h"]}.get(which, [])
+    value = {"--client": [endpoint.client_id], "--endpoint": [endpoint.id], "--since": ["1h"], "--until": ["0s"]}.get(
+        which, []
+    )
 
     told = json.loads((await run("replay", which, *value, "--json")).output)
 
     assert (told, dead.endpoint_id) == ({"replayed": 1}, endpoint.id)
 
 
-@pytest.mark.parametrize("arguments", [(), ("whd_1", "--all"), ("--since", "yesterday")])
+@pytest.mark.parametrize("arguments", [(), ("whd_1", "--all"), ("--since", "yesterday"), ("--until", "99999999999w")])
 async def test_what_is_asked_for_wrongly_is_told(run: Run, arguments: tuple[str, ...]) -> None:
     assert (await run("replay", *arguments)).status == 2
 

@@ -17,7 +17,7 @@ from in_process.hook_receiver import FAILED, OK, HookReceiver, Told, hook_receiv
 from in_process.hooked import EVERY_STATUS, TERMINAL, ended_jobs, move, new_endpoint, new_job, new_owner, told
 from in_process.waking import CancelledWake
 from polling_api.domain.job import Job, Status
-from polling_api.domain.webhook import DeliveryStatus, EndpointStatus
+from polling_api.domain.webhook import DeliveryStatus, EndpointStatus, Lane
 from polling_api.metrics import REGISTRY
 from polling_api.representation import job_document
 from polling_api.resilience.together import Ended
@@ -25,9 +25,11 @@ from polling_api.signing.vault import new_secret
 from polling_api.store import webhook_deliveries, webhook_endpoints
 from polling_api.store.engine import transaction
 from polling_api.store.webhook_deliveries import Asked, DeliveryRow
+from polling_api.store.webhook_endpoints import Changed
 from polling_api.store.webhook_leases import Claimed
 from polling_api.webhooks.census import Census
 from polling_api.webhooks.dispatcher import Dispatcher
+from polling_api.webhooks.outbound import destination_of
 from polling_api.webhooks.schedule import Answer
 from polling_api.webhooks.standard import secret_of
 from polling_api.webhooks.turns import Turns
@@ -317,6 +319,31 @@ async def test_an_owner_whose_receiver_hangs_takes_no_turn_of_another_that_uses_
 
     assert [one.path for one in receiver.told].count("/well") == 20
     assert meanwhile == 2
+
+
+async def test_endpoints_that_all_go_to_one_place_now_take_no_more_turns_there_than_one_that_always_did(
+    engine: AsyncEngine, owner: str, dispatching: Dispatching
+) -> None:
+    """Deliveries wait where their endpoint went when they were made; they count where they are sent."""
+    async with hook_receiver(never) as receiver:
+        endpoints = [await new_endpoint(engine, owner, url=f"http://127.0.0.1:{port}/") for port in range(1, 6)]
+        await ended_jobs(engine, owner, 4)
+        lane = str(Lane(owner, destination_of(receiver.url()).authority))
+        for endpoint in endpoints:
+            changed = Changed(url=receiver.url(), lane=lane)
+            await webhook_endpoints.change(engine, owner, endpoint.id, changed, entry=ENTRY)
+        async with dispatching(within=60):
+            await receiver.until_told(2)
+            await comes_true(lambda: all_wait_in(engine, lane))
+            meanwhile = receiver.under_way
+
+    assert (meanwhile, receiver.most_under_way) == (2, 2)
+
+
+async def all_wait_in(engine: AsyncEngine, lane: str) -> bool:
+    async with transaction(engine) as connection:
+        query = text("SELECT bool_and(lane = :lane) FROM webhook_deliveries")
+        return bool(await connection.scalar(query, {"lane": lane}))
 
 
 async def test_a_dispatcher_that_is_asked_to_end_gives_back_what_is_on_its_way(

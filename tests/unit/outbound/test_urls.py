@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polling_api.webhooks.outbound import Forbidden, ForbiddenAddress, ForbiddenUrl, check_url
+from polling_api.webhooks.outbound import Forbidden, ForbiddenAddress, ForbiddenUrl, check_url, destination_of
 
 WEB = frozenset({80, 443})
 
@@ -21,6 +21,8 @@ GOOD = [
     "https://bücher.example/",
     "https://xn--bcher-kva.example/",
     "https://1and1.com/",
+    "https://localhost.example/",
+    "https://mylocalhost/",
     "https://93.184.216.34/",
     "https://[2606:4700:4700::1111]/",
     "https://example\u3002org/",  # a full stop of another script, which IDNA takes for one
@@ -89,6 +91,9 @@ MALFORMED = [
 ]
 
 LITERALS = [
+    "http://localhost/",
+    "http://LocalHost./",
+    "http://hooks.localhost/",
     "http://127.0.0.1/",
     "http://0.0.0.0/",
     "http://10.1.2.3/",
@@ -168,3 +173,39 @@ def test_a_host_that_resolvers_take_for_an_address_is_good_only_as_a_public_addr
     with suppress(OSError, UnicodeError):  # raised for all that is no address to `inet_aton`
         assert str(ip_address(socket.inet_aton(name))) == name
         assert ip_address(name).is_global
+
+
+@pytest.mark.parametrize(
+    ("spellings", "authority"),
+    [
+        (["https://example.org", "https://EXAMPLE.org:443/a", "https://example.org.", "https://example\u3002org/?b"],
+         "example.org:443"),
+        (["https://bücher.example/", "https://xn--bcher-kva.example/", "https://BÜCHER.example:443"],
+         "xn--bcher-kva.example:443"),
+        (["http://[2606:4700:4700:0::1111]", "http://[2606:4700:4700::1111]:80/"], "[2606:4700:4700::1111]:80"),
+        (["http://example.org:443"], "example.org:443"),
+    ],
+)  # fmt: skip
+def test_all_spellings_of_a_place_share_one_destination(spellings: list[str], authority: str) -> None:
+    assert {destination_of(url).authority for url in spellings} == {authority}
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://example.org:443/", "example.org"),
+        ("https://example.org:80/", "example.org:80"),
+        ("http://example.org./", "example.org"),
+        ("http://[::ffff:1.1.1.1]:8080/", "[::ffff:101:101]:8080"),
+    ],
+)
+def test_a_host_is_named_with_its_port_unless_that_is_the_usual_one(url: str, host: str) -> None:
+    assert destination_of(url).host == host
+
+
+@given(st.text(max_size=40))
+def test_what_is_asked_for_is_one_line_whatever_the_url(path: str) -> None:
+    with suppress(Forbidden):
+        target = destination_of(f"https://example.org/{path}").target
+        assert target.isascii()
+        assert all(" " < character < "\x7f" for character in target)

@@ -30,7 +30,7 @@ _STATUSES = {
     "cancelled": Status.CANCELLED,
 }
 _OUTCOMES = {"batch_expired": Outcome.EXPIRED, "batch_cancelled": Outcome.CANCELLED}
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
+_SECONDS = re.compile(r"\d+(\.\d{1,6})?", re.ASCII)
 
 
 def read_json(text: bytes) -> object:
