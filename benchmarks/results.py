@@ -16,6 +16,11 @@ from stand.service import Stand, free_port, program, running_service, until_read
 CODINGS = ("identity", "gzip", "zstd")
 GOAL = 2.0  # MB for a slow reader
 SLOW = 100_000.0  # bytes a second
+SETTINGS = {
+    "monitor_interval": "1",
+    "overload_lag": "60",  # seconds: a machine that is busy with other things would have the worker refuse readers
+    "anonymous_batch_bytes": str(200 * 1024 * 1024),  # 50,000 lines are some 5 MB
+}
 _PLAIN_FILE = Path(__file__).with_name("stand") / "plain_file.py"
 
 
@@ -62,8 +67,7 @@ def _tell(name: str, one: Download, plain: Download, content: float, reader: str
 
 
 async def _measure(items: int, size: int, readers: int, seconds: float) -> Measured:
-    # A machine that is busy with other things would have the worker refuse readers.
-    async with running_service({"monitor_interval": "1", "overload_lag": "60"}) as stand:
+    async with running_service(SETTINGS) as stand:
         path = await many_results(stand.url, stand.database_url, items, size)
         plain = await _plain_file(stand, path)
         await download(stand.worker, stand.url, path, LINES)  # warm

@@ -35,7 +35,8 @@ class Download(NamedTuple):
 async def many_results(url: str, database_url: str, items: int, size: int) -> str:
     """A finished job whose results have some bytes of text each, as many as `size`; its path of results."""
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
-        lines = "".join(
+        options = '{"object":"job.options","metadata":{"simulator":"in_progress 0.05s, succeeded"}}\n'
+        lines = options + "".join(
             f'{{"custom_id":"item-{n}","method":"POST","url":"/v1/chat/completions","body":{{"model":"made-up"}}}}\n'
             for n in range(items)
         )
@@ -114,10 +115,11 @@ async def _enlarge(database_url: str, job_id: str, items: int, size: int) -> Non
     chance = random.Random(4)  # noqa: S311 - the same each time
     words = ["".join(chance.choices(string.ascii_lowercase, k=chance.randint(2, 9))) for _ in range(4000)]
     weights = [1 / rank for rank in range(1, 4001)]
-    book = " ".join(chance.choices(words, weights, k=size * 200 // 5))
+    book = " ".join(chance.choices(words, weights, k=size * 200 // 5)).encode()
+    # Of bytes: to find a place in a text Postgres would count a million characters for each row.
     statement = text(
-        "UPDATE results SET response = CAST(:before AS text)"
-        " || substr(:book, 1 + (position * 7919) % (length(:book) - :size), :size) || CAST(:after AS text)"
+        "UPDATE results SET response = CAST(:before AS text) || convert_from(substr(CAST(:book AS bytea),"
+        " 1 + (position * 7919) % (length(CAST(:book AS bytea)) - :size), :size), 'UTF8') || CAST(:after AS text)"
         " WHERE job_id = :job_id AND position >= :first AND position < :first + :most"
     )
     shell = {"before": '{"status_code":200,"body":{"text":"', "after": '"}}'}

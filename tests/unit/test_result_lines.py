@@ -18,6 +18,7 @@ from polling_api.store.result_pages import ResultPage, StoredResult
 
 ENDED = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TOTAL, BATCH = 10, 3
+AWAY = Unavailable("Nobody is there.", retry_after=1)
 JOB = Job(
     id="job_" + "0" * 32,
     version=5,
@@ -63,18 +64,27 @@ class Reader:
 
 
 class Items:
-    """The items of the job, read in batches; from the index `fails_at` on that raises `error`."""
+    """The items of the job, read in batches; from the index `fails_at` on that raises `error`, so many `times`."""
 
-    def __init__(self, *, response: str = "{}", fails_at: int = TOTAL, error: PollingError | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        response: str = "{}",
+        fails_at: int = TOTAL,
+        error: PollingError | None = None,
+        times: float = float("inf"),
+    ) -> None:
         self._response = response
         self._fails_at = fails_at
         self._error = error
+        self._times = times
         self.read: list[int] = []
 
     async def after(self, index: int) -> ResultPage:
         self.read.append(index)
         first = index + 1
-        if self._error is not None and first >= self._fails_at:
+        if self._error is not None and first >= self._fails_at and self._times > 0:
+            self._times -= 1
             raise self._error
         items = [
             StoredResult(n, f"item-{n}", Outcome.COMPLETED, self._response, None)
@@ -84,11 +94,18 @@ class Items:
 
 
 async def downloaded(
-    items: Items, admission: Admission | None = None, reader: Reader | None = None, *, stalled_after: float = 30
+    items: Items,
+    admission: Admission | None = None,
+    reader: Reader | None = None,
+    *,
+    stalled_after: float = 30,
+    patient_for: float = 30,
 ) -> Reader:
     reader = reader or Reader()
     first = await items.after(-1)
-    download = ResultLines(JOB, first, items.after, {"etag": '"1"'}, stalled_after=stalled_after)
+    download = ResultLines(
+        JOB, first, items.after, {"etag": '"1"'}, stalled_after=stalled_after, patient_for=patient_for
+    )
     scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission()}
     await download(scope, _never, reader.send)
     return reader
@@ -110,15 +127,39 @@ async def test_a_whole_download_has_every_item_and_an_end() -> None:
     assert end == {"object": "results.end", "count": TOTAL}
 
 
-@pytest.mark.parametrize(
-    "error", [Gone("They were deleted.", code="results_expired"), Unavailable("Nobody is there.", retry_after=1)]
-)
+@pytest.mark.parametrize("error", [Gone("They were deleted.", code="results_expired"), AWAY])
 async def test_what_cannot_go_on_says_why_and_breaks_off(error: PollingError) -> None:
-    reader = await downloaded(Items(fails_at=6, error=error))
+    reader = await downloaded(Items(fails_at=6, error=error), patient_for=0)
 
     *rows, cut = reader.lines
     assert (indexes(rows), reader.whole) == ([*range(6)], False)
     assert cut == {"object": "results.cut", "code": error.code, "message": error.detail}
+
+
+async def test_a_database_that_is_away_for_a_moment_is_waited_for() -> None:
+    items = Items(fails_at=6, error=AWAY, times=2)
+
+    reader = await downloaded(items)
+
+    assert (indexes(reader.lines[:-1]), reader.whole) == ([*range(TOTAL)], True)
+    assert items.read == [-1, 2, 5, 5, 5, 8]
+
+
+async def test_a_database_that_stays_away_is_waited_for_no_longer_than_readers_wait() -> None:
+    items = Items(fails_at=6, error=AWAY)
+
+    reader = await asyncio.wait_for(downloaded(items, patient_for=0.5), 10)
+
+    assert (reader.lines[-1]["code"], reader.whole) == (AWAY.code, False)
+    assert items.read[:4] == [-1, 2, 5, 5]
+
+
+async def test_what_is_gone_is_not_waited_for() -> None:
+    items = Items(fails_at=6, error=Gone("They were deleted.", code="results_expired"))
+
+    await downloaded(items)
+
+    assert items.read == [-1, 2, 5]
 
 
 async def test_nothing_more_is_read_for_a_caller_whose_token_has_ended() -> None:
