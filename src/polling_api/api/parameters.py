@@ -48,5 +48,7 @@ ResultFields = Annotated[str | None, _fields(fields.RESULT, "custom_id,response.
 ClientFields = Annotated[str | None, _fields(fields.CLIENT, "id,limits.hour")]
 KeyFields = Annotated[str | None, _fields(fields.KEY, "id,expires_at")]
 AuditFields = Annotated[str | None, _fields(fields.AUDIT, "at,actor,action")]
+EndpointFields = Annotated[str | None, _fields(fields.ENDPOINT, "id,url,status")]
+DeliveryFields = Annotated[str | None, _fields(fields.DELIVERY, "id,status,attempts.status_code")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from polling_api.api.shapes import PartialDocument
 from polling_api.domain.webhook import LONGEST_OVERLAP, DeliveryStatus, DisabledBecause, EndpointStatus, Topic
 
 DELIVERY_PATTERN, ENDPOINT_PATTERN = "^whd_[0-9a-f]{32}$", "^whe_[0-9a-f]{32}$"
@@ -90,7 +91,7 @@ class EndpointListDocument(BaseModel):
     model_config = ConfigDict(title="WebhookEndpointList")
 
     object: Literal["list"]
-    data: list[EndpointDocument]
+    data: list[EndpointDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None
 
@@ -130,7 +131,7 @@ class DeliveryListDocument(BaseModel):
     model_config = ConfigDict(title="WebhookDeliveryList")
 
     object: Literal["list"]
-    data: list[DeliveryDocument]
+    data: list[DeliveryDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None
 
