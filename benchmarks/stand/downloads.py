@@ -19,6 +19,7 @@ from stand.load import get
 
 LINES = "Accept: application/x-ndjson"
 ENDED_WITHIN = 300.0  # seconds
+BEGUN_WITHIN = 60.0  # seconds for all of many readers
 _PIECE = 256 * 1024
 _AT_ONCE = 5_000  # rows of a statement
 
@@ -71,9 +72,13 @@ async def download(server: psutil.Process, url: str, path: str, *fields: str) ->
 
 @asynccontextmanager
 async def slow_readers(url: str, path: str, count: int, rate: float, *fields: str) -> AsyncGenerator[None]:
-    """So many who read as many bytes a second, each, for as long as the block runs."""
-    readers = [asyncio.create_task(_read_slowly(url, path, rate, fields)) for _ in range(count)]
+    """So many who read as many bytes a second, each, for as long as the block runs; it begins when all have begun."""
+    begun = [asyncio.Event() for _ in range(count)]
+    readers = [asyncio.create_task(_read_slowly(url, path, rate, fields, one)) for one in begun]
     try:
+        async with asyncio.timeout(BEGUN_WITHIN):
+            for one in begun:
+                await one.wait()
         yield
         ended = [reader.result() for reader in readers if reader.done()]
         if ended:
@@ -89,13 +94,30 @@ def memory_of(process: psutil.Process) -> int:
     return process.memory_full_info().uss
 
 
-async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str]) -> bytes:
-    """Read until cancelled; gives the last bytes where the answer ends before."""
+async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str], begun: asyncio.Event) -> bytes:
+    """Read until cancelled; gives the last bytes where the answer ends before.
+
+    Twenty begin at once: on a busy machine some are told to come again.
+    """
+    last, told = b"", b"503"
+    while told == b"503":
+        async with _asked(url, path, *fields, limit=16 * 1024) as reader:
+            head = await reader.readuntil(b"\r\n\r\n")
+            told = head.split()[1]
+            if told == b"200":
+                begun.set()
+                last = await _to_the_end(reader, rate)
+            else:
+                last = head
+        await asyncio.sleep(1)
+    return last
+
+
+async def _to_the_end(reader: asyncio.StreamReader, rate: float) -> bytes:
     last = b""
-    async with _asked(url, path, *fields, limit=16 * 1024) as reader:
-        while piece := await reader.read(16 * 1024):
-            last = piece[-300:]
-            await asyncio.sleep(len(piece) / rate)
+    while piece := await reader.read(16 * 1024):
+        last = piece[-300:]
+        await asyncio.sleep(len(piece) / rate)
     return last
 
 

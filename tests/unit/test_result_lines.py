@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,13 +12,17 @@ from starlette.types import Message
 
 from polling_api.api import result_lines
 from polling_api.api.admission import ADMISSION, Admission
+from polling_api.api.held import Holding
+from polling_api.api.limits import PARTY
 from polling_api.api.result_lines import ResultLines
 from polling_api.domain.job import Job, Outcome, Progress, Status
-from polling_api.errors import Gone, PollingError, Unauthenticated, Unavailable
+from polling_api.errors import Gone, PollingError, TooMany, Unauthenticated, Unavailable
+from polling_api.ratelimit import Held, Party
 from polling_api.store.result_pages import ResultPage, StoredResult
 
 ENDED = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TOTAL, BATCH = 10, 3
+SOMEBODY = Party("ip:192.0.2.1", 1000, (("ip:192.0.2.1", 1),), known=False)
 AWAY = Unavailable("Nobody is there.", retry_after=1)
 JOB = Job(
     id="job_" + "0" * 32,
@@ -98,15 +103,21 @@ async def downloaded(
     admission: Admission | None = None,
     reader: Reader | None = None,
     *,
+    holding: Holding | None = None,
     stalled_after: float = 30,
     patient_for: float = 30,
 ) -> Reader:
     reader = reader or Reader()
-    first = await items.after(-1)
     download = ResultLines(
-        JOB, first, items.after, {"etag": '"1"'}, stalled_after=stalled_after, patient_for=patient_for
+        JOB,
+        partial(items.after, -1),
+        items.after,
+        {"etag": '"1"'},
+        holding=holding or Holding(),
+        stalled_after=stalled_after,
+        patient_for=patient_for,
     )
-    scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission()}
+    scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission(), PARTY: SOMEBODY}
     await download(scope, _never, reader.send)
     return reader
 
@@ -198,3 +209,33 @@ async def test_a_reader_who_takes_nothing_is_given_up() -> None:
 
     assert not reader.whole
     assert items.read == [-1]
+
+
+async def test_a_download_counts_as_held_from_before_it_reads_until_it_ends() -> None:
+    holding, reader, refused = Holding(Held(100, lambda: 0.0)), Reader(), Items()
+    reader.takes.clear()
+    download = asyncio.create_task(downloaded(Items(), reader=reader, holding=holding))
+    await reader.offered.wait()
+
+    with pytest.raises(TooMany, match="held open for you already"):
+        await downloaded(refused, holding=holding)
+    reader.takes.set()
+    await download
+
+    assert refused.read == []
+    assert (await downloaded(Items(), holding=holding)).whole
+
+
+async def test_a_download_whose_process_stops_ends_after_a_batch_and_says_so() -> None:
+    holding, items, reader = Holding(), Items(), Reader()
+    reader.takes.clear()
+    download = asyncio.create_task(downloaded(items, reader=reader, holding=holding))
+    await reader.offered.wait()
+
+    await holding.drain(0)
+    reader.takes.set()
+    await download
+
+    assert (indexes(reader.lines[:-1]), reader.lines[-1]["code"], reader.whole) == ([0, 1, 2], "draining", False)
+    with pytest.raises(Unavailable, match="going away"):
+        await downloaded(Items(), holding=holding)

@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
 from polling_api.api.compression import ASIDE
-from polling_api.api.held import STALLED_AFTER
+from polling_api.api.held import STALLED_AFTER, Holding, going_away
+from polling_api.api.limits import PARTY
 from polling_api.api.negotiation import LINES
 from polling_api.api.result_documents import result_document
 from polling_api.coding import Coding
@@ -39,11 +40,15 @@ class ResultLines(Response):
     token's end, a database that stays away) is said on a line of its own, and the connection is broken, so that no
     client takes a part for the whole; a coded one lacks its coding's end too.
 
+    It is held as streams of events are: counted for its reader, and let go when the process stops. A slow reader costs
+    a megabyte for as long as it reads, and an address could have any number of them.
+
     Args:
         job: whose results they are.
-        first: the first batch.
+        begin: reads the first batch, once it is sure that nothing else forbids the download.
         read_after: reads the batch after an index.
         headers: beside the media type.
+        holding: counts it.
         shown: an item as it is sent.
         coding: in which it is sent; None as it is. A reader can read each batch as soon as it has come.
         stalled_after: seconds in which a reader takes nothing, after which it is given up.
@@ -55,10 +60,11 @@ class ResultLines(Response):
     def __init__(
         self,
         job: Job,
-        first: ResultPage,
+        begin: Callable[[], Awaitable[ResultPage]],
         read_after: Callable[[int], Awaitable[ResultPage]],
         headers: Mapping[str, str],
         *,
+        holding: Holding,
         shown: Callable[[StoredResult], Mapping[str, Any]] = result_document,
         coding: Coding | None = None,
         stalled_after: float = STALLED_AFTER,
@@ -69,7 +75,10 @@ class ResultLines(Response):
         if coding is not None:
             self.headers["content-encoding"] = coding.name
         self._job = job
-        self._page: ResultPage | None = first
+        self._begin = begin
+        self._holding = holding
+        self._leaving = False
+        self._page: ResultPage | None = None
         self._read_after = read_after
         self._shown = shown
         self._coding = coding
@@ -77,7 +86,24 @@ class ResultLines(Response):
         self._patient_for = patient_for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send it (ASGI)."""
+        """Send it (ASGI).
+
+        Raises:
+            TooMany: the reader holds as much open as it may.
+            Unavailable: the process does, or is going away; or the database does not answer.
+            PollingError: there is nothing to read any more.
+        """
+        if self._holding.draining:
+            raise going_away()
+        with self._holding.holds(self, "stream", scope.get(PARTY)):
+            self._page = await self._begin()
+            await self._send_all(scope, send)
+
+    def drain(self) -> None:
+        """End after what is being written: the process stops, and another has the rest."""
+        self._leaving = True
+
+    async def _send_all(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
@@ -103,7 +129,11 @@ class ResultLines(Response):
             page = None  # a slow reader would keep both: the items, and the lines they are made into
             await body.send(lines)
             del lines
-            page = None if last is None else await self._read_on(last)
+            if last is None:
+                return
+            if self._leaving:
+                raise going_away()
+            page = await self._read_on(last)
 
     async def _read_on(self, last: int) -> ResultPage:
         """The batch after an index.

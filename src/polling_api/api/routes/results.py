@@ -16,6 +16,7 @@ from polling_api.api.checked import MEDIA_TYPE
 from polling_api.api.codings import accepted_codings
 from polling_api.api.conditional import parse_condition
 from polling_api.api.forms import in_link
+from polling_api.api.held import Holding
 from polling_api.api.negotiation import LINES
 from polling_api.api.ownership import Ownership
 from polling_api.api.pages import page_of
@@ -63,13 +64,15 @@ class ResultsEndpoint:
         ownership: finds the job for whoever asks.
         read: reads items.
         record: writes an entry of the audit log for good.
+        holding: counts downloads of all lines.
         base: the path of the set this endpoint belongs to.
     """
 
-    def __init__(self, ownership: Ownership, read: ReadPage, record: Record, base: str) -> None:
+    def __init__(self, ownership: Ownership, read: ReadPage, record: Record, holding: Holding, base: str) -> None:
         self._ownership = ownership
         self._read = read
         self._record = record
+        self._holding = holding
         self._base = base
 
     async def __call__(self, scope: ASGIScope, job_id: str, asked: Asked) -> Response:
@@ -81,6 +84,8 @@ class ResultsEndpoint:
             Conflict: it has not ended.
             Gone: its results were deleted by plan.
             Unavailable: the reading of them cannot be recorded now.
+
+        A download of all of them is refused as it begins: see `ResultLines`.
         """
         caller = admission_of(scope).certain()
         job = await self._finished(caller, job_id)
@@ -98,12 +103,23 @@ class ResultsEndpoint:
                 job, after=after, limit=limit, most_bytes=most_bytes, outcome=asked.outcome, responses=responses
             )
 
-        page = await read_after(asked.after, BATCH_ITEMS if whole else asked.limit)
-        # Before the first byte: what was read is in the log, whatever dies now.
-        await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+        async def begin(limit: int) -> ResultPage:
+            page = await read_after(asked.after, limit)
+            # Before the first byte: what was read is in the log, whatever dies now.
+            await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+            return page
+
         if whole:
-            following = partial(read_after, limit=BATCH_ITEMS)
-            return ResultLines(job, page, following, _headers(etag), shown=shown, coding=coding)
+            return ResultLines(
+                job,
+                partial(begin, BATCH_ITEMS),
+                partial(read_after, limit=BATCH_ITEMS),
+                _headers(etag),
+                holding=self._holding,
+                shown=shown,
+                coding=coding,
+            )
+        page = await begin(asked.limit)
         return page_of(
             f"{self._base}/{job_id}/results",
             page.items,
