@@ -14,7 +14,7 @@ from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
 from polling_api.api.checked import MEDIA_TYPE
 from polling_api.api.codings import accepted_codings
-from polling_api.api.conditional import parse_condition
+from polling_api.api.conditional import matches, parse_condition
 from polling_api.api.forms import in_link
 from polling_api.api.held import Holding
 from polling_api.api.negotiation import LINES
@@ -28,7 +28,7 @@ from polling_api.domain.audit import Entry
 from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.fields import Fields
 from polling_api.domain.job import Job, Outcome
-from polling_api.errors import Conflict, Gone
+from polling_api.errors import Changed, Conflict, Gone
 from polling_api.store.result_pages import ResultPage
 
 PAGE_BYTES = 8 * 1024 * 1024  # of responses in a page, which is made in memory: where it ends sooner, more follow
@@ -82,6 +82,7 @@ class ResultsEndpoint:
             NotFound: there is no such job, or it is not the caller's.
             Refused: the caller's token does not allow it.
             Conflict: it has not ended.
+            Changed: `If-Match` names others.
             Gone: its results were deleted by plan.
             Unavailable: the reading of them cannot be recorded now.
 
@@ -92,6 +93,8 @@ class ResultsEndpoint:
         media_type: str = scope[MEDIA_TYPE]
         coding = accepted_codings(scope).best
         etag = _etag_of(job, asked, media_type, coding)
+        if not matches(header(scope, b"if-match"), etag):
+            raise Changed("These are not the results that `If-Match` names.")
         if parse_condition(header(scope, b"if-none-match"), None).names(etag):
             return Response(status_code=304, headers=_headers(etag))
         whole = media_type == LINES
