@@ -68,6 +68,15 @@ class Reader:
         return [orjson.loads(line) for line in self.body.splitlines()]
 
 
+class Leaver(Reader):
+    """A client who goes as soon as the answer has begun."""
+
+    async def send(self, message: Message) -> None:
+        """Tell as our own server does that nobody is there."""
+        if message.get("more_body"):
+            raise ConnectionResetError
+
+
 class Items:
     """The items of the job, read in batches; from the index `fails_at` on that raises `error`, so many `times`."""
 
@@ -208,6 +217,14 @@ async def test_a_reader_who_takes_nothing_is_given_up() -> None:
     await asyncio.wait_for(downloaded(items, reader=reader, stalled_after=0.05), 10)
 
     assert not reader.whole
+    assert items.read == [-1]
+
+
+async def test_nothing_more_is_read_for_a_reader_who_is_gone() -> None:
+    items, reader = Items(), Leaver()
+
+    await downloaded(items, reader=reader)
+
     assert items.read == [-1]
 
 

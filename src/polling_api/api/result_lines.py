@@ -116,6 +116,8 @@ class ResultLines(Response):
             await body.send(_line({"object": "results.cut", "code": error.code, "message": error.detail}))
         except TimeoutError:
             _log.info("a download was given up: its reader takes nothing", job_id=self._job.id)
+        except ConnectionError:
+            _log.info("a download was given up: its reader is gone", job_id=self._job.id)
         else:
             await body.end(_line({"object": "results.end", "count": self._job.progress.total}))
 
@@ -174,6 +176,7 @@ class _Body:
 
         Raises:
             TimeoutError: the reader takes nothing.
+            ConnectionError: it is gone.
         """
         if self._compressor is not None and part:
             add = self._compressor.add
