@@ -11,11 +11,17 @@ import psutil
 import typer
 import uvloop
 from stand.downloads import LINES, Download, download, many_results, memory_of, slow_readers
+from stand.figures import Kept, Line, Quick, tell
 from stand.service import Stand, free_port, program, running_service, until_ready
 
 CODINGS = ("identity", "gzip", "zstd")
 GOAL = 2.0  # MB for a slow reader
 SLOW = 100_000.0  # bytes a second
+SETTINGS = {
+    "monitor_interval": "1",
+    "overload_lag": "60",  # seconds: a machine that is busy with other things would have the worker refuse readers
+    "anonymous_batch_bytes": str(200 * 1024 * 1024),  # 50,000 lines are some 5 MB
+}
 _PLAIN_FILE = Path(__file__).with_name("stand") / "plain_file.py"
 
 
@@ -32,38 +38,33 @@ def main(
     size: int = typer.Option(4096, help="Bytes of each."),
     readers: int = typer.Option(20, help="Slow readers at once."),
     seconds: float = typer.Option(10.0, help="For which they read."),
+    *,
+    quick: Quick = False,
+    json: Kept = None,
 ) -> None:
     """Download a batch's results as lines, uncompressed and compressed, and the same bytes as a plain file."""
+    items = 5_000 if quick else items
     measured = uvloop.run(_measure(items, size, readers, seconds))
-    plain = measured.plain
-    content = plain.bytes / 1e6
-    typer.echo(f"{content:.0f} MB of results, {items:,} of {size:,} bytes; of the plain file: = 1")
-    typer.echo(
-        f"{'':14}{'first byte':>12}{'seconds':>10}{'MB/s':>8}{'time':>7}{'CPU':>7}{'on the wire':>13}{'a reader':>11}"
-    )
-    _tell("plain file", plain, plain, content, "")
-    for name, one in measured.codings.items():
-        _tell(name, one, plain, content, f"{measured.readers[name]:.2f} MB")
-    worst = max(measured.readers.values())
-    typer.echo(f"\nMemory grows by {worst:.2f} MB a slow reader at most; the goal is {GOAL:g}.")
+    what = f"{items:,} results of {size:,} bytes"
+    tell([line for coding in CODINGS for line in _lines(f"{what}, {coding}", measured, coding)], json)
 
 
-def _tell(name: str, one: Download, plain: Download, content: float, reader: str) -> None:
-    columns = (
-        f"{one.first * 1000:.0f} ms",
-        f"{one.seconds:.2f}",
-        f"{content / one.seconds:.0f}",
-        f"{one.seconds / plain.seconds:.1f}",
-        f"{one.cpu / max(plain.cpu, 0.01):.1f}",
-        f"{one.bytes / plain.bytes:.2f}",
-        reader,
-    )
-    typer.echo(f"{name:12}{''.join(f'{column:>15}' for column in columns)}")
+def _lines(what: str, measured: Measured, coding: str) -> list[Line]:
+    """What a download in a coding took, beside the plain file, which holds what it holds uncompressed."""
+    one, plain = measured.codings[coding], measured.plain
+    file, content = "plain file", plain.bytes / 1e6
+    rate = ([content / one.seconds], [content / plain.seconds])
+    return [
+        Line(what=f"{what}: first byte", ours=[one.first * 1e3], unit="ms", anchor=file, beside=[plain.first * 1e3]),
+        Line(what=f"{what}: content read", ours=rate[0], unit="MB/s", anchor=file, beside=rate[1], least=True),
+        Line(what=f"{what}: CPU of the worker", ours=[one.cpu], unit="s", anchor=file, beside=[plain.cpu]),
+        Line(what=f"{what}: on the wire", ours=[one.bytes / 1e6], unit="MB", anchor=file, beside=[content]),
+        Line(what=f"{what}: memory of a slow reader", ours=[measured.readers[coding]], unit="MB", must=GOAL),
+    ]
 
 
 async def _measure(items: int, size: int, readers: int, seconds: float) -> Measured:
-    # A machine that is busy with other things would have the worker refuse readers.
-    async with running_service({"monitor_interval": "1", "overload_lag": "60"}) as stand:
+    async with running_service(SETTINGS) as stand:
         path = await many_results(stand.url, stand.database_url, items, size)
         plain = await _plain_file(stand, path)
         await download(stand.worker, stand.url, path, LINES)  # warm

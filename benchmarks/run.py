@@ -30,6 +30,7 @@ PROGRAMS = (
     "wake_waiters",
     "second_node",
     "json_forms",
+    "results",
 )
 
 HEAD = """# What it costs, measured

@@ -19,6 +19,7 @@ from stand.load import get
 
 LINES = "Accept: application/x-ndjson"
 ENDED_WITHIN = 300.0  # seconds
+BEGUN_WITHIN = 60.0  # seconds for all of many readers
 _PIECE = 256 * 1024
 _AT_ONCE = 5_000  # rows of a statement
 
@@ -35,7 +36,8 @@ class Download(NamedTuple):
 async def many_results(url: str, database_url: str, items: int, size: int) -> str:
     """A finished job whose results have some bytes of text each, as many as `size`; its path of results."""
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
-        lines = "".join(
+        options = '{"object":"job.options","metadata":{"simulator":"in_progress 0.05s, succeeded"}}\n'
+        lines = options + "".join(
             f'{{"custom_id":"item-{n}","method":"POST","url":"/v1/chat/completions","body":{{"model":"made-up"}}}}\n'
             for n in range(items)
         )
@@ -70,9 +72,13 @@ async def download(server: psutil.Process, url: str, path: str, *fields: str) ->
 
 @asynccontextmanager
 async def slow_readers(url: str, path: str, count: int, rate: float, *fields: str) -> AsyncGenerator[None]:
-    """So many who read as many bytes a second, each, for as long as the block runs."""
-    readers = [asyncio.create_task(_read_slowly(url, path, rate, fields)) for _ in range(count)]
+    """So many who read as many bytes a second, each, for as long as the block runs; it begins when all have begun."""
+    begun = [asyncio.Event() for _ in range(count)]
+    readers = [asyncio.create_task(_read_slowly(url, path, rate, fields, one)) for one in begun]
     try:
+        async with asyncio.timeout(BEGUN_WITHIN):
+            for one in begun:
+                await one.wait()
         yield
         ended = [reader.result() for reader in readers if reader.done()]
         if ended:
@@ -88,13 +94,30 @@ def memory_of(process: psutil.Process) -> int:
     return process.memory_full_info().uss
 
 
-async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str]) -> bytes:
-    """Read until cancelled; gives the last bytes where the answer ends before."""
+async def _read_slowly(url: str, path: str, rate: float, fields: Sequence[str], begun: asyncio.Event) -> bytes:
+    """Read until cancelled; gives the last bytes where the answer ends before.
+
+    Twenty begin at once: on a busy machine some are told to come again.
+    """
+    last, told = b"", b"503"
+    while told == b"503":
+        async with _asked(url, path, *fields, limit=16 * 1024) as reader:
+            head = await reader.readuntil(b"\r\n\r\n")
+            told = head.split()[1]
+            if told == b"200":
+                begun.set()
+                last = await _to_the_end(reader, rate)
+            else:
+                last = head
+        await asyncio.sleep(1)
+    return last
+
+
+async def _to_the_end(reader: asyncio.StreamReader, rate: float) -> bytes:
     last = b""
-    async with _asked(url, path, *fields, limit=16 * 1024) as reader:
-        while piece := await reader.read(16 * 1024):
-            last = piece[-300:]
-            await asyncio.sleep(len(piece) / rate)
+    while piece := await reader.read(16 * 1024):
+        last = piece[-300:]
+        await asyncio.sleep(len(piece) / rate)
     return last
 
 
@@ -114,10 +137,11 @@ async def _enlarge(database_url: str, job_id: str, items: int, size: int) -> Non
     chance = random.Random(4)  # noqa: S311 - the same each time
     words = ["".join(chance.choices(string.ascii_lowercase, k=chance.randint(2, 9))) for _ in range(4000)]
     weights = [1 / rank for rank in range(1, 4001)]
-    book = " ".join(chance.choices(words, weights, k=size * 200 // 5))
+    book = " ".join(chance.choices(words, weights, k=size * 200 // 5)).encode()
+    # Of bytes: to find a place in a text Postgres would count a million characters for each row.
     statement = text(
-        "UPDATE results SET response = CAST(:before AS text)"
-        " || substr(:book, 1 + (position * 7919) % (length(:book) - :size), :size) || CAST(:after AS text)"
+        "UPDATE results SET response = CAST(:before AS text) || convert_from(substr(CAST(:book AS bytea),"
+        " 1 + (position * 7919) % (length(CAST(:book AS bytea)) - :size), :size), 'UTF8') || CAST(:after AS text)"
         " WHERE job_id = :job_id AND position >= :first AND position < :first + :most"
     )
     shell = {"before": '{"status_code":200,"body":{"text":"', "after": '"}}'}

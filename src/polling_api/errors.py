@@ -6,6 +6,7 @@
     ├── Unauthenticated       nobody knows who is calling                    401
     ├── NotFound              no such job, or not the caller's               404
     ├── Conflict              right request, wrong moment                    409
+    ├── Changed               not what the caller has an entity tag of       412
     ├── Gone                  it was there, and was deleted by plan          410
     ├── Refused               understood, and not allowed                    403
     ├── TooLarge              over a bound on bodies                         413
@@ -102,6 +103,12 @@ class Gone(PollingError):
     """What was asked for existed, and was deleted by plan."""
 
     code = "gone"
+
+
+class Changed(PollingError):
+    """What was asked for is not what the caller has an entity tag of."""
+
+    code = "precondition_failed"
 
 
 class Refused(PollingError):

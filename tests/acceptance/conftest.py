@@ -34,8 +34,13 @@ async def service(
     database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    # Streams get a comment every half second, not every 15 s, so that a test can see one.
-    settings = {"keepalive_every": "0.5", "anonymous_webhooks": "true", "webhook_schedule": "0.1,0.1"}
+    # Streams get a comment every half second, not every 15 s, and what is over goes as soon, so that a test can see it.
+    settings = {
+        "keepalive_every": "0.5",
+        "retention_every": "0.5",
+        "anonymous_webhooks": "true",
+        "webhook_schedule": "0.1,0.1",
+    }
     async with running_service(
         database_url, redis_url, folder=folder, workers=2, settings=settings, shared_figures=True
     ) as running:

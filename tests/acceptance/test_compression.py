@@ -192,6 +192,29 @@ async def test_results_have_a_strong_tag_for_each_coding(port: int, many: Job, a
             assert seen.status == (304 if other == coding else 200)
 
 
+async def test_if_match_compares_strongly(port: int, many: Job) -> None:
+    path = many["links"]["results"]
+    plain, coded = [
+        (await get(port, path, f"Accept-Encoding: {coding}", method="HEAD")).headers["etag"]
+        for coding in ("identity", "gzip")
+    ]
+
+    answers = [
+        await get(port, path, "Accept-Encoding: gzip", f"If-Match: {tags}")
+        for tags in (coded, f'"x", {coded}', "*", f"W/{coded}", plain, '"x"', "")
+    ]
+
+    assert [answer.status for answer in answers] == [200] * 3 + [412] * 4
+    assert {answer.code for answer in answers[3:]} == {"precondition_failed"}
+
+
+async def test_a_refusal_of_a_hot_read_comes_in_a_coding_too(port: int) -> None:
+    answer = await get(port, f"{SET}/job_{'0' * 32}", "Accept-Encoding: gzip, identity;q=0")
+
+    assert (answer.status, answer.headers["content-encoding"]) == (404, "gzip")
+    assert orjson.loads(read(answer))["code"] == "job_not_found"
+
+
 async def test_a_range_is_not_served_whatever_its_condition(port: int, many: Job) -> None:
     path, accept = many["links"]["results"], "Accept-Encoding: gzip"
     tag = (await get(port, path, accept)).headers["etag"]

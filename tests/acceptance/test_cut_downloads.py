@@ -1,6 +1,8 @@
 """Contract: a download whose results go while it runs says why it ends, and has no end; large items come whole."""
 
+import asyncio
 import zlib
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from running.stored import Store
 LINES = "application/x-ndjson"
 ITEMS, LARGE = 60, 750_000  # more than all buffers on the way hold, compressed too
 PICTURE = 5_000_000
+CROWD = 25  # readers: more than a worker's pool has connections
 CODINGS = pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
 
 
@@ -72,6 +75,51 @@ async def test_a_download_of_a_job_that_is_deleted_meanwhile_says_so_and_has_no_
         "code": "job_not_found",
         "message": "The job was deleted.",
     }
+
+
+@CODINGS
+async def test_a_download_whose_results_are_deleted_by_plan_meanwhile_says_so_and_has_no_end(
+    client: httpx.AsyncClient, service: Service, store: Store, coding: str
+) -> None:
+    job = await large_job(client, store, ITEMS, LARGE)
+    async with raw_connection(httpx.URL(service.url).port or 0) as connection:
+        await begun(service, job, connection, coding)
+        head = await connection.head()
+        await store.let_results_expire(job["id"])
+        async with asyncio.timeout(30):
+            while await store.results_of(job["id"]):  # noqa: ASYNC110 - the monitor deletes them, in its own time
+                await asyncio.sleep(0.05)
+        body, ended = chunks_of(await connection.rest())
+
+    decompressor = decoder(coding)
+    lines = (decompressor.decompress(body) if decompressor else body).splitlines()
+    assert (head.status, ended) == (200, False)
+    assert decompressor is None or not decompressor.eof
+    assert [orjson.loads(line)["index"] for line in lines[:-1]] == [*range(len(lines) - 1)]
+    assert 0 < len(lines) - 1 < ITEMS
+    assert orjson.loads(lines[-1]) == {
+        "object": "results.cut",
+        "code": "results_expired",
+        "message": "The job's results were deleted by plan.",
+    }
+
+
+async def test_readers_who_take_nothing_hold_no_connection_to_the_database(
+    client: httpx.AsyncClient, service: Service, store: Store
+) -> None:
+    job = await large_job(client, store, ITEMS, LARGE)
+    async with AsyncExitStack() as stack:
+        port = httpx.URL(service.worker_urls[0]).port or 0
+        stalled = [await stack.enter_async_context(raw_connection(port)) for _ in range(CROWD)]
+        for connection in stalled:
+            await begun(service, job, connection, "identity")
+            await connection.head()
+        async with asyncio.timeout(20):
+            while await store.connections_at_work("polling-api requests"):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+        beside = await client.get(job["links"]["results"], params={"limit": 1, "fields": "index"})
+
+    assert beside.json()["data"] == [{"index": 0}]
 
 
 async def test_a_picture_of_five_megabytes_comes_as_it_was_stored(

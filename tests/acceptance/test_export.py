@@ -184,6 +184,35 @@ async def test_only_results_with_an_outcome_are_exported(
     assert (items, file.read_bytes()) == (9, expected.content)
 
 
+async def test_results_with_an_outcome_are_as_many_as_the_job_says(
+    service: Service, client: httpx.AsyncClient, ended: Job, file: Path
+) -> None:
+    path, query = ended["links"]["results"], {"outcome": "failed"}
+    tag = (await client.head(path, params=query, headers={**LINES, "Accept-Encoding": "identity"})).headers["etag"]
+    lines = (await client.get(path, params=query, headers=LINES)).content.splitlines(keepends=True)
+    part_of(file).write_bytes(b"".join([*lines[:3], *lines[4:-1]]))
+    part_of(file).with_name(f"{part_of(file).name}.json").write_text(
+        json.dumps({"job": ended["id"], "outcome": "failed", "tag": tag})
+    )
+
+    ran = await command(service, ended["id"], file, "--outcome=failed")
+
+    assert (ran.status, file.exists()) == (1, False)
+    assert "ended with 8 results, and the job has 9" in ran.told()
+
+
+async def test_a_bearer_who_may_not_read_the_status_has_them_uncounted(
+    service: Service, database_url: str, tmp_path: Path, file: Path
+) -> None:
+    async with signing_client(service.url, await new_client(database_url)) as signer:
+        job = await ended_job(signer, "in_progress 0.05s fail=1, succeeded", items=3)
+        (tmp_path / "token").write_text(await token_for(signer, job, scopes=["results"]))
+
+    ran = await command(service, job["id"], file, "--token-file", str(tmp_path / "token"), "--outcome=completed")
+
+    assert (ran.status, len(file.read_bytes().splitlines())) == (0, 3), ran.told()
+
+
 async def test_a_client_signs_and_a_bearer_shows_its_token(service: Service, database_url: str, tmp_path: Path) -> None:
     credentials = await new_client(database_url)
     async with signing_client(service.url, credentials) as signer:

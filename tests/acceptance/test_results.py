@@ -149,6 +149,11 @@ async def test_after_begins_behind_an_index(
         ("after=-1", "?after"),
         ("after=first", "?after"),
         ("after=99999999999999999999", "?after"),
+        ("after=", "?after"),
+        ("after=1.0", "?after"),
+        ("after=1_000", "?after"),
+        ("after=+1", "?after"),
+        ("limit=5.0", "?limit"),
     ],
 )
 async def test_a_bound_that_is_broken_is_422_and_named(

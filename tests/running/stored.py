@@ -59,6 +59,27 @@ class Store:
                 change = text("UPDATE results SET response = :response WHERE job_id = :job_id AND position = :position")
                 await connection.execute(change, {"job_id": job_id, "position": position, "response": response})
 
+    async def let_results_expire(self, job_id: str) -> None:
+        """Have the time come up to which a job's results are kept; who knows the job already is not told."""
+        async with self._engine.begin() as connection:
+            change = text("UPDATE jobs SET results_expire_at = now() WHERE id = :job_id")
+            await connection.execute(change, {"job_id": job_id})
+
+    async def results_of(self, job_id: str) -> int:
+        """How many results of a job are stored."""
+        async with self._engine.connect() as connection:
+            told = text("SELECT count(*) FROM results WHERE job_id = :job_id")
+            return (await connection.execute(told, {"job_id": job_id})).scalar_one()
+
+    async def connections_at_work(self, of: str) -> int:
+        """How many connections of a kind of work run a statement, or hold a transaction."""
+        statement = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+            " AND application_name = :of"
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(statement, {"of": of})).scalar_one()
+
     async def copies(self, job_id: str, count: int) -> list[str]:
         """Store a finished job so many times more, and give the ids; nobody is told of it, and they have no results."""
         statement = text(

@@ -8,7 +8,7 @@ _EVERY = ("unavailable", "internal")
 _BODY = ("body_cut", "malformed_json", "body_too_large", "unsupported_media_type", "invalid_request", *_EVERY)
 _KEPT_NOWHERE = ("Cache-Control", "Vary")
 
-WHOAMI: Responses = {200: described("The client and its key.", *_KEPT_NOWHERE), **problems(*_EVERY)}
+WHOAMI: Responses = {200: described("The client and its key.", *_KEPT_NOWHERE), **problems("invalid_request", *_EVERY)}
 KEYS: Responses = {
     200: described("A page of keys.", "Link", *_KEPT_NOWHERE),
     **problems("bad_cursor", "invalid_request", *_EVERY),

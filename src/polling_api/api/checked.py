@@ -29,7 +29,7 @@ class CheckedRoute(APIRoute):
         transport: how it answers, for the figures: `call`, `poll` or `stream`.
         coded: whether its answers may be compressed. Those of a method that changes something are not: they may hold a
             one-time secret beside text of somebody else's.
-        coded_within: whether the endpoint sees to that itself.
+        coded_within: whether the endpoint sees to that itself, but for its refusals.
     """
 
     door: Door | None = None

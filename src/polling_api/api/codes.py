@@ -126,6 +126,11 @@ KINDS: dict[str, Kind] = {
         "The job has not ended, so its results are not complete. Wait for the end (a long poll with "
         "`?wait=30&until=terminal`, or the event stream) and ask again; `Retry-After` says when that may be worth it.",
     ),
+    "precondition_failed": Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "`If-Match` names other results than these (RFC 9110, section 13.1.1). Each page, and each coding, has an "
+        "entity tag of its own; leave the header out to have what there is.",
+    ),
     "job_finished": Kind(
         HTTPStatus.CONFLICT,
         "The job has succeeded, failed or expired, so there is nothing left to cancel. A job that is being cancelled, "

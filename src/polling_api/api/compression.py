@@ -42,7 +42,7 @@ def may_be_coded(scope: Scope, start: Message) -> bool:
     if status in _WITHOUT_BODY:
         return False
     route: CheckedRoute | None = scope.get(ROUTE)
-    if route is not None and route.coded_within:
+    if route is not None and route.coded_within and status < _REFUSED:
         return False
     if not (scope["method"] in _SAFE or status >= _REFUSED or (route is not None and route.coded)):
         return False

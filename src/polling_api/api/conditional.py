@@ -71,6 +71,16 @@ def parse_condition(if_none_match: str | None, if_modified_since: str | None) ->
     return NO_CONDITION
 
 
+def matches(if_match: str | None, etag: str) -> bool:
+    """Whether an `If-Match` lets a request be answered with what has a strong entity tag (section 13.1.1).
+
+    Args:
+        if_match: all its lines joined by commas, or None.
+        etag: the tag, which a weak one never equals (section 8.8.3.2).
+    """
+    return if_match is None or if_match.strip() == "*" or etag in _listed(if_match)
+
+
 def _read_tags(if_none_match: str) -> Condition:
     if if_none_match.strip() == "*":
         return Condition(anything=True)

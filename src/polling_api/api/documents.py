@@ -163,7 +163,10 @@ RESULTS: Responses = {
         },
     ),
     304: described("The caller has them already.", "ETag", "Cache-Control", "Vary"),
-    **problems("job_not_found", "results_not_ready", "results_expired", "invalid_request", "unavailable", "internal"),
+    **problems(
+        *("job_not_found", "results_not_ready", "results_expired", "precondition_failed", "invalid_request"),
+        *(*_HELD, "draining", "unavailable", "internal"),
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import Answer
+from polling_api.errors import Unavailable
 from polling_api.ratelimit import Held as Limit
 from polling_api.ratelimit import Party
 from polling_api.resilience.steps import step
@@ -193,6 +194,11 @@ class _Counted:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
         self._holding.leave(self._held, self._transport, self._party)
+
+
+def going_away() -> Unavailable:
+    """What is told to whoever would be held by a process that is about to stop."""
+    return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
 
 async def send_whole(answer: Answer, scope: Scope, send: Send) -> None:

@@ -9,10 +9,9 @@ from starlette.types import Receive
 from polling_api.api.admission import Admission
 from polling_api.api.answers import NO_STORE, VARY, Answer, oldest
 from polling_api.api.event_stream import HEADERS
-from polling_api.api.held import Holding
+from polling_api.api.held import Holding, going_away
 from polling_api.api.lapsing import Lapsing
 from polling_api.api.streaming import KeepAlive, OpenStream
-from polling_api.errors import Unavailable
 from polling_api.ratelimit import Party
 from polling_api.watch import StatusWatch, Topic
 
@@ -48,7 +47,7 @@ class OpenStreams:
             Unavailable: this process is going away.
         """
         if self._holding.draining:
-            raise Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
+            raise going_away()
 
     def held(self, stream: OpenStream, admission: Admission, party: Party | None) -> AbstractContextManager[None]:
         """Hold a stream for as long as the block runs, which begins it and then waits `until_gone`.

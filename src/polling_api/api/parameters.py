@@ -1,11 +1,15 @@
 """Parameters that several calls have, as the OpenAPI document tells them, and as ordinary routes are held to them."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Header, Query
+from pydantic import BeforeValidator
 
 from polling_api.api.shapes import fields_pattern
 from polling_api.domain import fields
+
+_DIGITS = re.compile("-?[0-9]+")
 
 
 def _fields(shape: fields.Shape, example: str) -> Any:
@@ -14,6 +18,12 @@ def _fields(shape: fields.Shape, example: str) -> Any:
         examples=[example],
         json_schema_extra={"pattern": fields_pattern(shape)},
     )
+
+
+def _in_digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("a whole number is written in digits alone")
+    return value
 
 
 Wait = Annotated[
@@ -48,5 +58,9 @@ ResultFields = Annotated[str | None, _fields(fields.RESULT, "custom_id,response.
 ClientFields = Annotated[str | None, _fields(fields.CLIENT, "id,limits.hour")]
 KeyFields = Annotated[str | None, _fields(fields.KEY, "id,expires_at")]
 AuditFields = Annotated[str | None, _fields(fields.AUDIT, "at,actor,action")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
-PageLimit = Annotated[int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
+EndpointFields = Annotated[str | None, _fields(fields.ENDPOINT, "id,url,status")]
+DeliveryFields = Annotated[str | None, _fields(fields.DELIVERY, "id,status,attempts.status_code")]
+# Of a number as a person may write it, the framework would make one too: `+1`, `1.0`, `1_000`.
+Whole = Annotated[int, BeforeValidator(_in_digits)]
+Limit = Annotated[Whole, Query(ge=1, le=1000, description="At most so many.")]
+PageLimit = Annotated[Whole, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]

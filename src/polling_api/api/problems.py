@@ -12,6 +12,7 @@ from polling_api.api.event_stream import refusal
 from polling_api.api.requests import IDS, RequestIds
 from polling_api.errors import (
     BadRequest,
+    Changed,
     Conflict,
     Gone,
     HeadTooLarge,
@@ -48,6 +49,7 @@ _STATUSES: dict[type[PollingError], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    Changed: HTTPStatus.PRECONDITION_FAILED,
     Gone: HTTPStatus.GONE,
     Refused: HTTPStatus.FORBIDDEN,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -14,7 +14,7 @@ ENDPOINTS: Responses = {
 }
 ENDPOINT: Responses = {
     200: described("The webhook endpoint.", *_KEPT_NOWHERE),
-    **problems("endpoint_not_found", *_EVERY),
+    **problems("endpoint_not_found", "invalid_request", *_EVERY),
 }
 MADE_ENDPOINT: Responses = {
     201: described("The endpoint, with its secret, which is told this once.", *_KEPT_NOWHERE),
@@ -42,7 +42,7 @@ DELIVERIES: Responses = {
 }
 DELIVERY: Responses = {
     200: described("The delivery with its attempts.", *_KEPT_NOWHERE),
-    **problems("delivery_not_found", *_EVERY),
+    **problems("delivery_not_found", "invalid_request", *_EVERY),
 }
 REPLAYED: Responses = {
     202: described("It is sent again, under the same id.", *_KEPT_NOWHERE),

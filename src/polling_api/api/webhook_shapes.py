@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from polling_api.api.shapes import PartialDocument
 from polling_api.domain.webhook import LONGEST_OVERLAP, DeliveryStatus, DisabledBecause, EndpointStatus, Topic
 
 DELIVERY_PATTERN, ENDPOINT_PATTERN = "^whd_[0-9a-f]{32}$", "^whe_[0-9a-f]{32}$"
@@ -101,7 +102,7 @@ class EndpointListDocument(BaseModel):
     model_config = ConfigDict(title="WebhookEndpointList")
 
     object: Literal["list"]
-    data: list[EndpointDocument]
+    data: list[EndpointDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None
 
@@ -141,7 +142,7 @@ class DeliveryListDocument(BaseModel):
     model_config = ConfigDict(title="WebhookDeliveryList")
 
     object: Literal["list"]
-    data: list[DeliveryDocument]
+    data: list[DeliveryDocument | PartialDocument]
     has_more: bool
     next_cursor: str | None
 

@@ -143,7 +143,7 @@ def _endpoints(core: Core, base: str, door: Door, rules: Rules) -> JobsEndpoints
         many_events=ManyEventsEndpoint(door, guard, ownership, watch, core.streams, form, core.cursors, all_jobs),
         batch_get=BatchGetEndpoint(ownership, watch, core.holding, form, settings.max_wait),
         history=HistoryEndpoint(ownership, partial(_history, engine), base, core.cursors),
-        results=ResultsEndpoint(ownership, partial(result_pages.page, engine), core.audit.record, base),
+        results=ResultsEndpoint(ownership, partial(result_pages.page, engine), core.audit.record, core.holding, base),
         cancel=CancelEndpoint(
             ownership,
             watch,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 MOST_FIELDS = 64  # in one request: twice as many as a job has, which leaves room for single entries of its metadata
 
@@ -56,6 +56,15 @@ RESULT: Final = Shape(
 )
 CLIENT: Final = Shape("A client", ("object", "id", "name", "key_id", "api_version"), _NONE, "limits")
 KEY: Final = Shape("A key", ("object", "id", "created_at", "expires_at", "revoked_at", "last_used_at"))
+ENDPOINT: Final = Shape(
+    "A webhook endpoint",
+    ("object", "id", "url", "events", "status", "disabled_because", "created_at", "failing_since"),
+)
+DELIVERY: Final = Shape(
+    "A webhook delivery",
+    ("object", "id", "endpoint_id", "job_id", "version", "event", "status", "created_at", "next_attempt_at"),
+    {"attempts": ("at", "status_code", "duration_ms", "error", "body")},
+)
 AUDIT: Final = Shape(
     "An audit row",
     (
@@ -72,7 +81,7 @@ def fields_of(names: Iterable[str]) -> Fields:
 
 
 def picked(document: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
-    """What `fields` name of a document, in its own order; of a null member the whole, which is null."""
+    """What `fields` name of a document, in its own order; of each object in a list, and of a null member all: null."""
     inner: dict[str, set[str]] = {}
     for field in fields:
         name, _, below = field.partition(".")
@@ -83,4 +92,6 @@ def picked(document: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
 def _part(value: Any, below: Collection[str]) -> Any:
     if value is None or "" in below:
         return value
+    if isinstance(value, list):
+        return [_part(one, below) for one in cast("list[Any]", value)]
     return {name: inner for name, inner in value.items() if name in below}

@@ -100,7 +100,11 @@ class Cycle(RequestResponseCycle):
         Raises:
             RuntimeError: there was an answer before.
             ValueError: a whole answer is none, as `written` says.
+            ConnectionResetError: the client is gone, and more would follow. uvicorn says nothing, and who makes a long
+                answer would make it to its end for nobody.
         """
+        if self.disconnected and cast("Any", message).get("more_body"):
+            raise ConnectionResetError("the client is gone")
         if message["type"] == cast("Any", WHOLE):
             if self.flow.write_paused and not self.disconnected:
                 await self.flow.drain()

@@ -7,9 +7,11 @@ import httpx
 from tests.acceptance.limits.conftest import CLIENT_HELD, HELD, TOKEN_HELD, UNFINISHED
 
 from running.events import open_events
-from running.jobs import QUIET, SET, SIGNED_SET, Job, batch, long_poll, quiet_job
+from running.jobs import QUIET, SET, SIGNED_SET, Job, batch, ended_job, long_poll, quiet_job
 from running.tokens import token_for
 from running.visitors import code_of, left, new_address, until_code, visitor
+
+LINES = {"Accept": "application/x-ndjson"}
 
 
 async def held_by(asking: httpx.AsyncClient, path: str, stack: AsyncExitStack, times: int) -> list[int]:
@@ -33,6 +35,21 @@ async def test_an_address_holds_so_many_streams_and_waits_at_once(
     assert left(refused) >= 0
     assert code_of(waiting) == "too_many_streams"
     assert there_too.status_code == 429
+
+
+async def test_a_download_of_all_results_is_held_as_a_stream_is_and_a_page_is_not(
+    somebody: httpx.AsyncClient, job: Job
+) -> None:
+    results = (await ended_job(somebody))["links"]["results"]
+    async with AsyncExitStack() as stack:
+        await held_by(somebody, job["links"]["events"], stack, HELD)
+        refused = await somebody.get(results, headers=LINES)
+        page = await somebody.get(results)
+    somebody.headers.update(LINES)
+    taken = await until_code(somebody, results, "")
+
+    assert (code_of(refused), page.status_code) == ("too_many_streams", 200)
+    assert taken.text.endswith('{"object":"results.end","count":2}\n')
 
 
 async def test_a_stream_that_ends_makes_room(here: str, job: Job) -> None:

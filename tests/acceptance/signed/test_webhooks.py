@@ -67,6 +67,33 @@ async def in_status(asking: httpx.AsyncClient, status: str, count: int = 1) -> l
             await asyncio.sleep(0.05)
 
 
+async def test_endpoints_and_deliveries_show_only_what_is_named(teller: httpx.AsyncClient) -> None:
+    here = f"{ENDPOINTS}/{(await make(teller, NOBODY))['id']}"
+    await make(teller, NOBODY)
+    await teller.post(f"{here}/test")
+    dead = (await in_status(teller, "dead"))[0]
+
+    first = await teller.get(ENDPOINTS, params={"fields": "url,status", "limit": 1})
+    following = await teller.get(first.links["next"]["url"])
+    one = await shown(teller, f"{here}?fields=id")
+    listed = await shown(teller, f"{DELIVERIES}?fields=id,attempts.status_code&status=dead")
+    delivery = await shown(teller, f"{DELIVERIES}/{dead['id']}?fields=attempts.at,event")
+
+    assert [*first.json()["data"], *following.json()["data"]] == [{"url": NOBODY, "status": "enabled"}] * 2
+    assert one == {"id": here.rpartition("/")[2]}
+    assert listed["data"] == [{"id": dead["id"], "attempts": [{"status_code": None}] * len(dead["attempts"])}]
+    assert delivery == {"event": "webhook.test", "attempts": [{"at": attempt["at"]} for attempt in dead["attempts"]]}
+
+
+@pytest.mark.parametrize("path", [ENDPOINTS, f"{ENDPOINTS}/whe_{'0' * 32}", DELIVERIES, f"{DELIVERIES}/whd_{'0' * 32}"])
+@pytest.mark.parametrize("fields", ["", "secret", "attempts.headers", "id,"])
+async def test_fields_that_they_have_not_are_422(teller: httpx.AsyncClient, path: str, fields: str) -> None:
+    answer = await teller.get(path, params={"fields": fields})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["?fields"]
+
+
 async def test_an_endpoint_is_made_with_a_secret_that_is_told_once(teller: httpx.AsyncClient) -> None:
     answer = await teller.post(ENDPOINTS, json={"url": NOBODY})
 

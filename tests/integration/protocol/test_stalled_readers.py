@@ -31,15 +31,19 @@ class Teller(Echo):
 
     Attributes:
         answered: how many answers were written to their end, or could not be.
+        told_gone: how many were broken off, their client being gone: those of `/endless`.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.answered = 0
+        self.answered = self.told_gone = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request (ASGI)."""
         self.asked.append(scope["path"])
+        if scope["path"] == "/endless":
+            await self._send_without_end(send)
+            return
         parts = {"/whole": [LARGE], "/little": [LITTLE]}.get(scope["path"], [LARGE, LARGE])
         length = (b"content-length", b"%d" % sum(parts))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
@@ -47,6 +51,15 @@ class Teller(Echo):
             if number == 1 or scope["path"] != "/given-up":
                 await send({"type": "http.response.body", "body": b"x" * size, "more_body": number < len(parts)})
         self.answered += 1
+
+    async def _send_without_end(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * LITTLE, "more_body": True})
+                await asyncio.sleep(0)
+        except ConnectionResetError:
+            self.told_gone += 1
 
 
 @asynccontextmanager
@@ -122,6 +135,13 @@ async def test_an_answer_that_was_given_up_is_cut_at_once_where_its_reader_is_sl
     async with serving(teller, PATIENT, capacity=capacity) as port, deaf_client(port, GET % b"/given-up"):
         await eventually(lambda: teller.answered == 1, WITHIN)
         await eventually(lambda: capacity.open == 0, WITHIN)
+
+
+async def test_who_makes_a_long_answer_is_told_that_nobody_is_there(teller: Teller, capacity: Capacity) -> None:
+    async with serving(teller, PATIENT, capacity=capacity) as port:
+        async with deaf_client(port, GET % b"/endless"):
+            await eventually(lambda: len(teller.asked) == 1, WITHIN)
+        await eventually(lambda: teller.told_gone == 1, WITHIN)
 
 
 async def test_who_reads_slowly_gets_all_of_it(teller: Teller, capacity: Capacity) -> None:

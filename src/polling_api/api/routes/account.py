@@ -20,7 +20,7 @@ from polling_api.api.routes.audit import AuditEndpoint
 from polling_api.api.routes.keys import KeysEndpoint
 from polling_api.api.routes.listing import ListEndpoint
 from polling_api.api.routes.whoami import WhoamiEndpoint
-from polling_api.api.shapes import AuditListDocument, JobListDocument
+from polling_api.api.shapes import AuditListDocument, JobListDocument, PartialDocument
 
 EXAMPLE_MOMENT = "2026-11-23T09:00:00Z"
 READ = ["GET", "HEAD"]
@@ -64,7 +64,11 @@ def account_router(endpoints: AccountEndpoints, door: Door, limiter: RouteLimite
 
 def _add_whoami(router: APIRouter, endpoint: WhoamiEndpoint, limiter: RouteLimiter) -> None:
     @router.api_route(
-        WHOAMI, methods=READ, response_model=ClientDocument, responses=documents.WHOAMI, summary="Who signs?"
+        WHOAMI,
+        methods=READ,
+        response_model=ClientDocument | PartialDocument,
+        responses=documents.WHOAMI,
+        summary="Who signs?",
     )
     @limiter.hourly()
     async def whoami(  # pyright: ignore[reportUnusedFunction]

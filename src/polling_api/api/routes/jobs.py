@@ -14,7 +14,16 @@ from polling_api.api.forms import asked_fields
 from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
-from polling_api.api.parameters import IdempotencyKey, Limit, PageLimit, Prefer, ResultFields, VersionFields, Wait
+from polling_api.api.parameters import (
+    IdempotencyKey,
+    Limit,
+    PageLimit,
+    Prefer,
+    ResultFields,
+    VersionFields,
+    Wait,
+    Whole,
+)
 from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
 from polling_api.api.routes.deletion import DeleteEndpoint
@@ -183,11 +192,12 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
     async def read_results(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
-        after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
+        after: Annotated[Whole | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
         limit: PageLimit = 100,
         outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
         fields: ResultFields = None,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
+        if_match: Annotated[str | None, Header(description="The `ETag` of what you want, or nothing.")] = None,  # noqa: ARG001
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended.
 

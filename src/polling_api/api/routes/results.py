@@ -14,8 +14,9 @@ from polling_api.api.answers import VARY
 from polling_api.api.auditing import entry_of
 from polling_api.api.checked import MEDIA_TYPE
 from polling_api.api.codings import accepted_codings
-from polling_api.api.conditional import parse_condition
+from polling_api.api.conditional import matches, parse_condition
 from polling_api.api.forms import in_link
+from polling_api.api.held import Holding
 from polling_api.api.negotiation import LINES
 from polling_api.api.ownership import Ownership
 from polling_api.api.pages import page_of
@@ -27,7 +28,7 @@ from polling_api.domain.audit import Entry
 from polling_api.domain.caller import Caller, Scope
 from polling_api.domain.fields import Fields
 from polling_api.domain.job import Job, Outcome
-from polling_api.errors import Conflict, Gone
+from polling_api.errors import Changed, Conflict, Gone
 from polling_api.store.result_pages import ResultPage
 
 PAGE_BYTES = 8 * 1024 * 1024  # of responses in a page, which is made in memory: where it ends sooner, more follow
@@ -63,13 +64,15 @@ class ResultsEndpoint:
         ownership: finds the job for whoever asks.
         read: reads items.
         record: writes an entry of the audit log for good.
+        holding: counts downloads of all lines.
         base: the path of the set this endpoint belongs to.
     """
 
-    def __init__(self, ownership: Ownership, read: ReadPage, record: Record, base: str) -> None:
+    def __init__(self, ownership: Ownership, read: ReadPage, record: Record, holding: Holding, base: str) -> None:
         self._ownership = ownership
         self._read = read
         self._record = record
+        self._holding = holding
         self._base = base
 
     async def __call__(self, scope: ASGIScope, job_id: str, asked: Asked) -> Response:
@@ -79,14 +82,19 @@ class ResultsEndpoint:
             NotFound: there is no such job, or it is not the caller's.
             Refused: the caller's token does not allow it.
             Conflict: it has not ended.
+            Changed: `If-Match` names others.
             Gone: its results were deleted by plan.
             Unavailable: the reading of them cannot be recorded now.
+
+        A download of all of them is refused as it begins: see `ResultLines`.
         """
         caller = admission_of(scope).certain()
         job = await self._finished(caller, job_id)
         media_type: str = scope[MEDIA_TYPE]
         coding = accepted_codings(scope).best
         etag = _etag_of(job, asked, media_type, coding)
+        if not matches(header(scope, b"if-match"), etag):
+            raise Changed("These are not the results that `If-Match` names.")
         if parse_condition(header(scope, b"if-none-match"), None).names(etag):
             return Response(status_code=304, headers=_headers(etag))
         whole = media_type == LINES
@@ -98,12 +106,23 @@ class ResultsEndpoint:
                 job, after=after, limit=limit, most_bytes=most_bytes, outcome=asked.outcome, responses=responses
             )
 
-        page = await read_after(asked.after, BATCH_ITEMS if whole else asked.limit)
-        # Before the first byte: what was read is in the log, whatever dies now.
-        await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+        async def begin(limit: int) -> ResultPage:
+            page = await read_after(asked.after, limit)
+            # Before the first byte: what was read is in the log, whatever dies now.
+            await self._record(entry_of(scope, caller, "results.read", owner=job.client_id, job_id=job.id))
+            return page
+
         if whole:
-            following = partial(read_after, limit=BATCH_ITEMS)
-            return ResultLines(job, page, following, _headers(etag), shown=shown, coding=coding)
+            return ResultLines(
+                job,
+                partial(begin, BATCH_ITEMS),
+                partial(read_after, limit=BATCH_ITEMS),
+                _headers(etag),
+                holding=self._holding,
+                shown=shown,
+                coding=coding,
+            )
+        page = await begin(asked.limit)
         return page_of(
             f"{self._base}/{job_id}/results",
             page.items,

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from polling_api.api.answers import VARY
 from polling_api.api.bodies import read_body
 from polling_api.api.cursors import Cursors
+from polling_api.api.forms import asked_fields, in_link, only
 from polling_api.api.pages import page_of, place_in
 from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
 from polling_api.api.routes.keys import entry_by_signer, signer_of
 from polling_api.api.webhook_shapes import ReplayDocument
 from polling_api.domain.audit import Entry
+from polling_api.domain.fields import DELIVERY
 from polling_api.domain.webhook import DELIVERY_ID, DeliveryStatus
 from polling_api.errors import NotFound
 from polling_api.representation import timestamp
@@ -80,11 +82,13 @@ class WebhookDeliveriesEndpoint:
         endpoint_id: str | None,
         job_id: str | None,
         status: DeliveryStatus | None,
+        fields: str | None,
         cursor: str | None,
         limit: int,
     ) -> Response:
         """Answer with a page of deliveries, the newest first, with their attempts."""
         client_id, _ = signer_of(request)
+        wanted = asked_fields(DELIVERY, fields)
         filters = {"endpoint_id": endpoint_id, "job_id": job_id, "status": status and status.value}
         given = {name: value for name, value in filters.items() if value is not None}
         words = [f"{name}={value}" for name, value in given.items()]
@@ -96,16 +100,17 @@ class WebhookDeliveriesEndpoint:
             self._base,
             await self._calls.page(asked, after=after, limit=limit + 1),
             limit,
-            shown=delivery_document,
+            shown=only(delivery_document, wanted),
             parameter="cursor",
             place=lambda one: cursors.at([microseconds(one.created_at), *numbers_of(one.id)]),
-            also=given,
+            also=given | in_link(wanted),
         )
 
-    async def show(self, request: Request, delivery_id: str) -> Response:
+    async def show(self, request: Request, delivery_id: str, *, fields: str | None) -> Response:
         """Answer with one delivery, and every attempt that is kept of it."""
         client_id, _ = signer_of(request)
-        return answered(delivery_document(await self._calls.find(client_id, _delivery_id(delivery_id))))
+        shown = only(delivery_document, asked_fields(DELIVERY, fields))
+        return answered(shown(await self._calls.find(client_id, _delivery_id(delivery_id))))
 
     async def replay(self, request: Request, delivery_id: str) -> Response:
         """Send a delivery again, under the id it always had."""

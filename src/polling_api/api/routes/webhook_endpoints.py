@@ -9,6 +9,7 @@ from starlette.responses import Response
 from polling_api.api.answers import NO_STORE, VARY, Answer
 from polling_api.api.bodies import read_body
 from polling_api.api.cursors import Cursors
+from polling_api.api.forms import asked_fields, in_link, only
 from polling_api.api.handlers import AnswerResponse
 from polling_api.api.pages import page_of, place_in
 from polling_api.api.positions import identifier_of, microseconds, moment_of, numbers_of
@@ -17,6 +18,7 @@ from polling_api.api.routes.webhook_deliveries import answered, delivery_documen
 from polling_api.api.webhook_places import WebhookPlaces, lane_of
 from polling_api.api.webhook_shapes import ChangedEndpointDocument, NewEndpointDocument, SecretRotationDocument
 from polling_api.domain.audit import Entry
+from polling_api.domain.fields import ENDPOINT
 from polling_api.domain.webhook import ENDPOINT_ID, EndpointStatus, new_delivery_id, new_endpoint_id
 from polling_api.errors import NotFound
 from polling_api.representation import timestamp
@@ -107,9 +109,10 @@ class WebhookEndpointsEndpoint:
         self._base = base
         self._cursors = cursors
 
-    async def list(self, request: Request, cursor: str | None, limit: int) -> Response:
+    async def list(self, request: Request, cursor: str | None, limit: int, *, fields: str | None) -> Response:
         """Answer with a page of the client's endpoints, the newest first."""
         client_id, _ = signer_of(request)
+        wanted = asked_fields(ENDPOINT, fields)
         cursors = self._cursors.bound_to("webhook endpoints", client_id)
         numbers = place_in(cursor, cursors)
         after = None if numbers is None else _place_of(numbers)
@@ -117,15 +120,17 @@ class WebhookEndpointsEndpoint:
             self._base,
             await self._calls.page(client_id, after=after, limit=limit + 1),
             limit,
-            shown=endpoint_document,
+            shown=only(endpoint_document, wanted),
             parameter="cursor",
             place=lambda one: cursors.at([microseconds(one.created_at), *numbers_of(one.id)]),
+            also=in_link(wanted),
         )
 
-    async def show(self, request: Request, endpoint_id: str) -> Response:
+    async def show(self, request: Request, endpoint_id: str, *, fields: str | None) -> Response:
         """Answer with one endpoint."""
         client_id, _ = signer_of(request)
-        return answered(endpoint_document(await self._calls.find(client_id, _endpoint_id(endpoint_id))))
+        shown = only(endpoint_document, asked_fields(ENDPOINT, fields))
+        return answered(shown(await self._calls.find(client_id, _endpoint_id(endpoint_id))))
 
     async def create(self, request: Request) -> Response:
         """Make an endpoint; its secret is told this once."""

@@ -9,10 +9,11 @@ from polling_api.api.addresses import ONE_DELIVERY
 from polling_api.api.admission import Door
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.limits import RouteLimiter
-from polling_api.api.parameters import Limit
+from polling_api.api.parameters import DeliveryFields, EndpointFields, Limit, Whole
 from polling_api.api.routes.account import READ, PageCursor
 from polling_api.api.routes.webhook_deliveries import WebhookDeliveriesEndpoint
 from polling_api.api.routes.webhook_endpoints import WebhookEndpointsEndpoint
+from polling_api.api.shapes import PartialDocument
 from polling_api.api.webhook_shapes import (
     ENDPOINT_PATTERN,
     JOB_PATTERN,
@@ -33,7 +34,7 @@ DeliveryId = Annotated[str, Path(description="The delivery's id: `whd_` and 32 h
 OfEndpoint = Annotated[str | None, Query(pattern=ENDPOINT_PATTERN, description="Only of this endpoint.")]
 OfJob = Annotated[str | None, Query(pattern=JOB_PATTERN, description="Only of this job.")]
 InStatus = Annotated[DeliveryStatus | None, Query(description="Only in this status; `dead` are the dead letters.")]
-DeliveriesLimit = Annotated[int, Query(ge=1, le=100, description="At most so many: each comes with its attempts.")]
+DeliveriesLimit = Annotated[Whole, Query(ge=1, le=100, description="At most so many: each comes with its attempts.")]
 
 
 class WebhookEndpoints(NamedTuple):
@@ -69,24 +70,24 @@ def _add_reads(router: APIRouter, endpoint: WebhookEndpointsEndpoint, limiter: R
     )
     @limiter.hourly()
     async def list_webhook_endpoints(  # pyright: ignore[reportUnusedFunction]
-        request: Request, cursor: PageCursor = None, limit: Limit = 100
+        request: Request, fields: EndpointFields = None, cursor: PageCursor = None, limit: Limit = 100
     ) -> Response:
         """The client's webhook endpoints, the newest first."""
-        return await endpoint.list(request, cursor, limit)
+        return await endpoint.list(request, cursor, limit, fields=fields)
 
     @router.api_route(
         f"{ENDPOINTS}/{{endpoint_id}}",
         methods=READ,
-        response_model=EndpointDocument,
+        response_model=EndpointDocument | PartialDocument,
         responses=documents.ENDPOINT,
         summary="Read a webhook endpoint",
     )
     @limiter.hourly()
     async def read_webhook_endpoint(  # pyright: ignore[reportUnusedFunction]
-        request: Request, endpoint_id: EndpointId
+        request: Request, endpoint_id: EndpointId, fields: EndpointFields = None
     ) -> Response:
         """An endpoint, whether it is enabled, and since when it fails."""
-        return await endpoint.show(request, endpoint_id)
+        return await endpoint.show(request, endpoint_id, fields=fields)
 
     @router.post(
         ENDPOINTS,
@@ -175,27 +176,34 @@ def _add_deliveries(router: APIRouter, endpoint: WebhookDeliveriesEndpoint, limi
         endpoint_id: OfEndpoint = None,
         job_id: OfJob = None,
         status: InStatus = None,
+        fields: DeliveryFields = None,
         cursor: PageCursor = None,
         limit: DeliveriesLimit = 100,
     ) -> Response:
         """What was told of the client's jobs, or is to be, the newest first, with every attempt."""
         return await endpoint.list(
-            request, endpoint_id=endpoint_id, job_id=job_id, status=status, cursor=cursor, limit=limit
+            request,
+            endpoint_id=endpoint_id,
+            job_id=job_id,
+            status=status,
+            fields=fields,
+            cursor=cursor,
+            limit=limit,
         )
 
     @router.api_route(
         f"{DELIVERIES}{ONE_DELIVERY}",
         methods=READ,
-        response_model=DeliveryDocument,
+        response_model=DeliveryDocument | PartialDocument,
         responses=documents.DELIVERY,
         summary="Read a webhook delivery",
     )
     @limiter.hourly()
     async def read_webhook_delivery(  # pyright: ignore[reportUnusedFunction]
-        request: Request, delivery_id: DeliveryId
+        request: Request, delivery_id: DeliveryId, fields: DeliveryFields = None
     ) -> Response:
         """A delivery with its attempts: when, with what answer, and how long it took."""
-        return await endpoint.show(request, delivery_id)
+        return await endpoint.show(request, delivery_id, fields=fields)
 
 
 def _add_replays(router: APIRouter, endpoint: WebhookDeliveriesEndpoint, limiter: RouteLimiter) -> None:

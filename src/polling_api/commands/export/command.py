@@ -21,7 +21,10 @@ def export_results(
         Path | None, typer.Option(help="What `clients create --json` printed: signs, for a client's own jobs.")
     ] = None,
     token_file: Annotated[Path | None, typer.Option(help="A file that holds an access token.")] = None,
-    outcome: Annotated[Outcome | None, typer.Option(help="Only results with this one.")] = None,
+    outcome: Annotated[
+        Outcome | None,
+        typer.Option(help="Only results with this one, as many as the job says; a token needs `status` for that."),
+    ] = None,
     compress: Annotated[bool, typer.Option(help="Have them travel compressed.")] = True,
 ) -> None:
     """Download all results of a job, going on where an earlier export was cut; FILE is there once it is whole.

@@ -91,7 +91,7 @@ def export(results: Results, file: Path, job: str, outcome: str | None, patience
                 failure = broken
             part.rewind()
             _go_on(part.held, before, failure, tries)
-        _require_whole(part.held, part.held.count, outcome)
+        _require_whole(part.held, part.held.count if outcome is None else _sure(results.count, tries))
         part.finish()
         return part.held.items
 
@@ -117,6 +117,6 @@ def _go_on(held: Held, before: int, failure: Broken, tries: _Tries) -> None:
     tries.failed(failure)
 
 
-def _require_whole(held: Held, count: int, outcome: str | None) -> None:
-    if held.items > count or (outcome is None and held.items != count):
+def _require_whole(held: Held, count: int | None) -> None:
+    if count is not None and held.items != count:
         raise ExportError(f"The download ended with {held.items} results, and the job has {count}.")

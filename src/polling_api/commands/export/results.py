@@ -40,7 +40,9 @@ class Results:
 
     def __init__(self, url: str, caller: Caller, job: str, outcome: str | None, *, compressed: bool) -> None:
         self._client = httpx.Client(base_url=url, auth=caller.auth, timeout=TIMEOUT)
-        self._path = f"{caller.base}/{job}/results"
+        self._job = f"{caller.base}/{job}"
+        self._path = f"{self._job}/results"
+        self._outcome = outcome
         self._query = {} if outcome is None else {"outcome": outcome}
         self._codings = f"{ZSTD.name}, {GZIP.name}" if compressed else "identity"
 
@@ -63,6 +65,22 @@ class Results:
         with self._asked("GET", "identity", {"limit": "1"}, accept="application/json") as refused:
             raise _refusal(refused)
 
+    def count(self) -> int | None:
+        """How many there are with their outcome, as the job itself says; its end line counts all of the job's.
+
+        None where the caller's token is for results alone.
+
+        Raises:
+            ExportError, Broken: as for `tag`.
+        """
+        with self._asked("GET", "identity", {"fields": "progress"}, accept="application/json", of=self._job) as answer:
+            told = _object_in(answer)
+            if answer.is_success:
+                return told["progress"][self._outcome or "total"]
+            if told.get("code") == "insufficient_scope":
+                return None
+            raise _refusal(answer)
+
     def after(self, index: int | None) -> Iterator[bytes]:
         """Their lines from behind an index, or from the start, in pieces as they come.
 
@@ -78,11 +96,12 @@ class Results:
 
     @contextmanager
     def _asked(
-        self, method: str, codings: str, query: dict[str, str], *, accept: str = LINES
+        self, method: str, codings: str, query: dict[str, str], *, accept: str = LINES, of: str | None = None
     ) -> Generator[httpx.Response]:
         headers = {"Accept": accept, "Accept-Encoding": codings}
+        asked = query if of else self._query | query
         try:
-            with self._client.stream(method, self._path, params=self._query | query, headers=headers) as answer:
+            with self._client.stream(method, of or self._path, params=asked, headers=headers) as answer:
                 yield answer
         except httpx.TransportError as error:
             raise Broken(f"the connection broke: {error or type(error).__name__}") from None
@@ -93,14 +112,14 @@ class Results:
 
 
 def _refusal(answer: httpx.Response) -> ExportError | Broken:
-    problem = _problem_in(answer)
+    problem = _object_in(answer)
     detail = problem.get("detail") or f"it answered with {answer.status_code}"
     if answer.status_code in _WORTH_ANOTHER_TRY:
         return Broken(detail, _seconds(answer.headers.get("retry-after")))
     return ExportError(f"The service refuses ({problem.get('code', answer.status_code)}): {detail}")
 
 
-def _problem_in(answer: httpx.Response) -> dict[str, Any]:
+def _object_in(answer: httpx.Response) -> dict[str, Any]:
     if int(answer.headers.get("content-length", 0)) > _LONGEST_REFUSAL:
         return {}
     answer.read()
