@@ -52,7 +52,7 @@ fuzz: $(STAMP) ## ask the live service at random, ten minutes twice; FUZZ_SECOND
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 .PHONY: model
-model: $(STAMP) ## play a million schedules of a modelled world; MODEL_SCHEDULES=N, SCHEDULE=… replays one
+model: $(STAMP) ## play a million schedules of a modelled world; MODEL_SCHEDULES=N, MODEL_SEED=N, SCHEDULE=… replays one
 	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m model $(if $(SCHEDULE),--replay $(SCHEDULE), \
 	--schedules $${MODEL_SCHEDULES:-1000000} --seed $${MODEL_SEED:-0})
 
