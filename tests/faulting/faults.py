@@ -12,10 +12,12 @@ from typing import Any
 import psutil
 
 from faulting.stand import Stand, hold_all_connections, let_go, second_monitor
+from in_process.deadlines import comes_true
 from polling_api.embedded import Server
 from running.child import Child
 from running.freezing import frozen
 from running.jobs import QUIET, SET, batch
+from running.replication import paused as replaying_nothing
 
 ROOM = 60  # connections that the stand's Postgres opens in all
 SLOW_READERS = 20
@@ -26,12 +28,21 @@ Make = Callable[[Stand], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault by name; `bounded` says whether it is part of `make test`."""
+    """A fault by name.
+
+    Attributes:
+        name: in the table.
+        make: begins and ends it.
+        bounded: whether it is part of `make test`.
+        crowd: whether it is done to many streams.
+        replicated: whether it is done to a service that reads from a replica, and is polled for what is not in memory.
+    """
 
     name: str
     make: Make
     bounded: bool = False
     crowd: bool = False
+    replicated: bool = False
 
 
 @asynccontextmanager
@@ -208,6 +219,34 @@ async def readers_stopped(stand: Stand) -> AsyncGenerator[None]:
         writer.transport.abort()
 
 
+@asynccontextmanager
+async def replica_killed(stand: Stand) -> AsyncGenerator[None]:
+    replica = await _asked(stand)
+    await asyncio.to_thread(kill, replica)
+    yield
+    await asyncio.to_thread(replica.restart)
+
+
+@asynccontextmanager
+async def replica_frozen(stand: Stand) -> AsyncGenerator[None]:
+    with frozen(await _asked(stand)):
+        yield
+
+
+@asynccontextmanager
+async def replica_lagging(stand: Stand) -> AsyncGenerator[None]:
+    """It answers, and replays nothing."""
+    async with replaying_nothing(await _asked(stand)):
+        yield
+
+
+async def _asked(stand: Stand) -> Server:
+    """The replica, once it is: a fault of one that is not read from would show nothing."""
+    assert stand.replica is not None
+    await comes_true(stand.reads_from_replica)
+    return stand.replica
+
+
 FAULTS = (
     Fault("nothing", lambda _: nothing()),
     Fault("Redis killed", redis_killed),
@@ -231,6 +270,9 @@ FAULTS = (
     Fault("two monitors, clocks an hour apart", clocks_skewed),
     Fault("readers that stop reading", readers_stopped),
     Fault("SIGTERM to a worker with {} streams", worker_terminated, bounded=True, crowd=True),
+    Fault("a replica killed", replica_killed, replicated=True),
+    Fault("a replica frozen", replica_frozen, replicated=True),
+    Fault("a replica that replays nothing", replica_lagging, replicated=True),
 )
 
 

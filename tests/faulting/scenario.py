@@ -42,6 +42,9 @@ async def _carried_out(fault: Fault, stand: Stand, seconds: float, crowd: int, w
     watchers.get_many(ids, wait=0)
     watchers.get_many(ids, wait=WAIT)
     watchers.stream_many(ids)
+    cold = [await _submit(stand, _script(number / JOBS, seconds)) for number in range(JOBS if fault.replicated else 0)]
+    for job_id in cold:
+        watchers.poll(job_id)
     quiet = await _submit(stand, QUIET) if fault.crowd else None
     if quiet is not None:
         watchers.crowd(quiet, crowd)
@@ -58,7 +61,7 @@ async def _carried_out(fault: Fault, stand: Stand, seconds: float, crowd: int, w
         await stand.client.post(f"{stand.service.url}{SET}/{quiet}/cancel")
     await watchers.finish()
     seen = Seen(watchers.watched, watchers.accepted, began, over)
-    truth = await stand.truth({*ids, *watchers.accepted, *([quiet] if quiet else [])})
+    truth = await stand.truth({*ids, *cold, *watchers.accepted, *([quiet] if quiet else [])})
     return judge(seen, truth, lag=lag, recovered=recovered)
 
 

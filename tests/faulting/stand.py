@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ from running.child import Child
 from running.service import Service
 from running.tcp_proxy import TcpProxy, tcp_proxy
 
+# What nobody follows is forgotten at once, and not looked for in Redis: polls of it are reads of a replica.
+COLD = {"warm_jobs": "0", "compare_every": "0.5", "snapshot_idle": "0.1", "cache_deadline": "0.000001"}
 LEASE = 3.0  # seconds, so that a dead monitor's jobs are taken over while somebody watches
+_HIT = re.compile(r'^polling_replica_lookups_total\{outcome="hit"\} [1-9]', re.MULTILINE)
 connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A running service, its servers, and the proxies on its ways to them."""
+    """A running service, its servers, and the proxies on its ways to them; perhaps a replica that it reads from."""
 
     service: Service
     postgres: Server
@@ -34,6 +38,7 @@ class Stand:
     to_redis: TcpProxy
     to_provider: TcpProxy
     client: httpx.AsyncClient
+    replica: Server | None
 
     @property
     def workers(self) -> list[Child]:
@@ -60,6 +65,11 @@ class Stand:
             versions.setdefault(row["job_id"], []).append(made)
         return Truth(versions, {job_id: count for job_id, count in told.items() if job_id in ids})
 
+    async def reads_from_replica(self) -> bool:
+        """Whether every worker has answered with what its replica told."""
+        answers = [await self.client.get(f"{worker.url}/metrics") for worker in self.workers]
+        return all(_HIT.search(answer.text) is not None for answer in answers)
+
     async def well(self) -> bool:
         """Whether every worker says that nothing is away."""
         try:
@@ -70,9 +80,12 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(postgres: Server, redis: RedisCarrier, folder: Path, drain: float) -> AsyncGenerator[Stand]:
+async def standing(
+    postgres: Server, redis: RedisCarrier, folder: Path, drain: float, replica: Server | None = None
+) -> AsyncGenerator[Stand]:
     """Start it all; the settings are those of production where a fault is found by them."""
     settings = {
+        **({} if replica is None else {"replica_urls": replica.url, **COLD}),
         "lease_seconds": str(LEASE),
         "heartbeat_timeout": "1",
         "upstream_timeout": "5",
@@ -95,7 +108,7 @@ async def standing(postgres: Server, redis: RedisCarrier, folder: Path, drain: f
         to_provider.leads_to(port=service.simulator.port or 0)
         limits = httpx.Limits(max_connections=None)
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=10, trust_env=False, limits=limits))
-        yield Stand(service, postgres, redis, to_postgres, to_redis, to_provider, client)
+        yield Stand(service, postgres, redis, to_postgres, to_redis, to_provider, client, replica)
 
 
 async def second_monitor(stand: Stand, name: str) -> Child:

@@ -53,19 +53,18 @@ def by_chance(first_seed: int) -> Iterator[Errand]:
         yield Errand(world.__name__, seeds=range(begin, begin + AT_ONCE), share=SHARES[number // len(BY_CHANCE) % 3])
 
 
-def done(errand: Errand, *, counts_states: bool = False) -> Explored:
+def done(errand: Errand) -> Explored:
     """Do one."""
     build = partial(WORLDS[errand.world], Make())
-    states = set[int]() if counts_states else None
     # A world is a knot of cycles: one collection an errand, of them alone, instead of one every few schedules.
     gc.freeze()
     gc.disable()
     try:
         with quietly():
             if errand.seeds:
-                explored = wander(build, errand.seeds, errand.share, states=states)
+                explored = wander(build, errand.seeds, errand.share)
             else:
-                explored = explore(build, errand.more, first=errand.begun, states=states)
+                explored = explore(build, errand.more, first=errand.begun)
     finally:
         gc.enable()
         gc.collect()

@@ -27,26 +27,22 @@ class Explored:
     Attributes:
         played: a number for each schedule that was played.
         checked: how often a rule was held against something.
-        states: numbers of states that there were, one of each `model.world.SAMPLED`; None where nobody counts them.
         found: the schedule in which a rule was broken, and which.
     """
 
     played: set[int] = field(default_factory=set[int])
     checked: int = 0
-    states: set[int] | None = None
     found: tuple[Deviations, Broken] | None = None
 
     def add(self, other: "Explored") -> None:
         """Take in what came of others."""
         self.played |= other.played
         self.checked += other.checked
-        if self.states is not None:
-            self.states |= other.states or set()
         self.found = self.found or other.found
 
     def play(self, build: Build, chooser: Scripted | Wandering) -> Broken | None:
         """Play one."""
-        ended = play(build, chooser, states=self.states)
+        ended = play(build, chooser)
         self.played.add(hash(chooser.taken))
         self.checked += ended.checked
         return ended.broken
@@ -58,7 +54,6 @@ def explore(
     *,
     first: Iterable[Deviations] = ((),),
     most: float = inf,
-    states: set[int] | None = None,
 ) -> Explored:
     """Play all schedules with at most so many deviations, those with fewer first, until a rule is broken.
 
@@ -67,9 +62,8 @@ def explore(
         deviations: at most so many beyond those of `first`.
         first: the schedules that all others begin with.
         most: schedules.
-        states: see `Explored`.
     """
-    explored = Explored(states=states)
+    explored = Explored()
     level = list(first)
     for more in range(deviations + 1):
         following: list[Deviations] = []
@@ -94,9 +88,9 @@ def first_steps(build: Build) -> list[Deviations]:
     return list(_further((), chooser.widths))
 
 
-def wander(build: Build, seeds: Iterable[int], share: float, *, states: set[int] | None = None) -> Explored:
+def wander(build: Build, seeds: Iterable[int], share: float) -> Explored:
     """Play a schedule by chance for each seed, until a rule is broken; `share` of the choices are unusual."""
-    explored = Explored(states=states)
+    explored = Explored()
     for seed in seeds:
         chooser = Wandering(Random(seed), share)  # noqa: S311 - it has to be the same again
         broken = explored.play(build, chooser)

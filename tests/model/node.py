@@ -109,12 +109,6 @@ class Node:
         topic = self.topic(job_id)
         return topic.snapshot.job if topic is not None and topic.snapshot is not None else None
 
-    def state(self) -> object:
-        """What distinguishes it from another."""
-        topics = self.watch._topics  # pyright: ignore[reportPrivateUsage]
-        known = [(t.snapshot.job.version if t.snapshot else 0, t.whole_after, len(t.followers)) for t in topics]
-        return len(topics), tuple(known), self.hub.listening
-
     def topic(self, job_id: str) -> Topic | None:
         """What it knows of a job, without asking for it."""
         return self.watch._topics.get(job_id)  # pyright: ignore[reportPrivateUsage]

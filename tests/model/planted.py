@@ -49,6 +49,17 @@ class ReadsFirst(StatusWatch):
         return await super().follow_all(ids, follower, sees)
 
 
+class FollowsTheFirst(StatusWatch):
+    """Of many jobs that are followed together, tells of the first."""
+
+    async def follow_all(self, ids: Collection[str], follower: Follower, sees: Sees = anybody) -> dict[str, Topic]:
+        """As the watch does, and lets go of the others."""
+        topics = await super().follow_all(ids, follower, sees)
+        for topic in list(topics.values())[1:]:
+            self.unfollow(topic, follower)
+        return topics
+
+
 class HearsNoGap(StatusWatch):
     """Goes on after a gap as if nothing had been missed."""
 
@@ -134,6 +145,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "stale replica taken": Bug("replicated", {"beats": Trusting}, "as if it were new"),
     "lost notice not made up for": Bug("crashing", {"watch": NeverCompares}, "s after it may"),
     "past not read": Bug("streaming", {"watch": ForgetsThePast}, ", past ["),
+    "one of many not followed": Bug("batching", {"watch": FollowsTheFirst}, "though its node knows"),
     "followers kept": Bug("waiting", {"watch": NeverLetsGo}, "A keeps 1 in watch._topics"),
     "older answer given": Bug("polling", {"watch": BelievesItself}, "to who has seen"),
 }

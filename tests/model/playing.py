@@ -25,15 +25,12 @@ class Played(NamedTuple):
     checked: int
 
 
-def play(
-    build: Callable[[], World], chooser: Chooser, *, states: set[int] | None = None, log: list[str] | None = None
-) -> Played:
+def play(build: Callable[[], World], chooser: Chooser, *, log: list[str] | None = None) -> Played:
     """Play a schedule.
 
     Args:
         build: makes the world.
         chooser: says what happens.
-        states: where a number for each state of the world is put.
         log: where it is told what happens.
     """
     world = build()
@@ -41,9 +38,8 @@ def play(
     with _running(world.loop):
         try:
             world.settle(world.settled_after)
-            world.states, world.log = states, log
+            world.log = log
             world.run(chooser)
-            world.states = None
             world.settle(SETTLED_AFTER)
             left = "; ".join(leftovers(world))
             world.rules.require(not left, left)

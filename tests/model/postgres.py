@@ -72,6 +72,7 @@ class Postgres:
         self._missing_since: dict[str, float] = {}
         self._owners: dict[str, str] = {}
         self._era = 0
+        self._beats = 0
         self.log: list[Job | str] = []
 
     def __str__(self) -> str:
@@ -109,9 +110,9 @@ class Postgres:
         """Whether a failover has lost a version of that number, or a lower one."""
         return any(lost_id == job_id and lost <= number for lost_id, lost, _ in self._lost_at)
 
-    def ever_missing(self, job_id: str) -> bool:
-        """Whether a job was not there at some time."""
-        return job_id in self._missing_since
+    def missing_since(self, job_id: str) -> float:
+        """The moment since which a job is not there any more; that of the beginning of time if it is."""
+        return self._missing_since.get(job_id, -inf)
 
     def gone_at(self, job: Job) -> float:
         """The moment since which a version is not there any more; that of the end of time if it is."""
@@ -121,10 +122,6 @@ class Postgres:
         """The moment since which a version is not the newest any more; that of the end of time if it is."""
         later = (one for one in self.versions(job.id) if one.version > job.version)
         return min((self._committed_at[_version(one)] for one in later), default=inf)
-
-    def state(self) -> object:
-        """What distinguishes it from another."""
-        return self.away, tuple((job_id, len(versions)) for job_id, versions in self._versions.items())
 
     def claim(self, owner: str) -> list[tuple[Job, bool]]:
         """Lease all unfinished jobs: each with whether another held it who did not give it back."""
@@ -161,18 +158,29 @@ class Postgres:
         if self._versions.pop(job_id, None) is not None:
             self._missing_since[job_id] = self._loop.now
 
-    def fail_over(self) -> None:
-        """Promote a replica that lacks the newest version of each job; one that has no other, it does not know."""
+    def fail_over(self) -> int:
+        """Promote a replica that lacks the newest version of each job; one that has no other, it does not know.
+
+        It lacks all beats since the first of these too, and has a log of its own from then on.
+
+        Returns:
+            How many entries of the old log it has: whoever has no more can follow it.
+        """
         self._era += 1
-        for job_id, versions in tuple(self._versions.items()):
-            lost = versions.pop()
-            self._lost_at[_version(lost)] = self._loop.now
-            if not versions:
-                self.delete(job_id)
+        lost = [versions.pop() for versions in self._versions.values()]
+        for job in lost:
+            self._lost_at[_version(job)] = self._loop.now
+            if not self._versions[job.id]:
+                self.delete(job.id)
+        common = min((self.log.index(job) for job in lost), default=len(self.log))
+        kept = [entry for entry in self.log[common:] if isinstance(entry, Job) and entry not in lost]
+        self.log = [*self.log[:common], *kept]
+        return common
 
     def beat(self) -> Beat:
         """See `store.beats`."""
-        name = f"beat {len(self.log)}"
+        self._beats += 1
+        name = f"beat {self._beats}"
         self.log.append(name)
         return Beat(name, 0.0)
 

@@ -64,10 +64,6 @@ class Redis:
             return None
         return record
 
-    def state(self) -> object:
-        """What distinguishes it from another."""
-        return tuple((key, record.version) for key, record in self._records.items())
-
     def empty(self) -> None:
         """Lose everything, as in a restart."""
         self._records.clear()

@@ -1,6 +1,6 @@
 """A streaming replica: it replays the primary's log, one entry at a step, and answers with what it has so far."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from polling_api.cache import StatusCache
@@ -33,7 +33,7 @@ class ModelReplica:
         self.rank = 0
         self.paused = False
         self._wire = world.wire
-        self._log = world.postgres.log
+        self._log: Sequence[Job | str] = world.postgres.log
         self._replayed = 0
         world.replicas.append(self)
 
@@ -58,9 +58,19 @@ class ModelReplica:
         """Have one more entry."""
         self._replayed += 1
 
-    def state(self) -> object:
-        """What distinguishes it from another."""
-        return len(self._log) - self._replayed, self.paused
+    def follow(self, log: Sequence[Job | str], common: int) -> None:
+        """Follow another primary, from what both logs have in common on.
+
+        Raises:
+            ValueError: it has more than that, which no replica can give back.
+        """
+        if self._replayed > common:
+            raise ValueError("it is ahead of whom it is to follow")
+        self._log = log
+
+    def begin_anew(self, log: Sequence[Job | str]) -> None:
+        """Be made from a backup of another primary, and follow that."""
+        self._log, self._replayed = log, len(log)
 
     async def look(self) -> Held:
         """See `replicas.Server`."""

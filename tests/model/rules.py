@@ -97,7 +97,7 @@ class Rules:
 
     def told_missing(self, node: "Node", job_id: str) -> None:
         """A reader is told that there is no such job."""
-        self.require(self._postgres.ever_missing(job_id), f"{node} says that {job_id} is not there")
+        self.require(self._postgres.missing_since(job_id) > -inf, f"{node} says that {job_id} is not there")
 
     def streamed(self, node: "Node", job_id: str, version: int, *, seen: int) -> None:
         """A stream goes on to a version."""
@@ -140,10 +140,18 @@ class Rules:
             known = node.knows(sleeper.job_id)
             if node.process not in asking:
                 self._does_know(sleeper, 0 if known is None else known.version)
-            late = self._late(node, known, moment) if known else moment - sleeper.began - READ_WITHIN
+            late = self._late(node, known, moment) if known else self._unread_for(sleeper, moment) - READ_WITHIN
             self.require(late <= 0.0, f"{sleeper} sleeps at {known and known.version}, {late:.3f} s after it may")
             if known is not None:
                 self._does_not_go_back(node, known)
+
+    def _unread_for(self, sleeper: Sleeper, moment: float) -> float:
+        """Seconds in which a job is not known here that somebody follows: it is being read, or told to be gone."""
+        troubled = self._troubled.get(sleeper.node.process, -inf)
+        gone_since = (
+            max(troubled, missing) if (missing := self._postgres.missing_since(sleeper.job_id)) > -inf else -inf
+        )
+        return moment - max(sleeper.began, gone_since)
 
     def _does_not_go_back(self, node: "Node", known: Job) -> None:
         before = self._highest.get((node, known.id), 0)

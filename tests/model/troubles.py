@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 AWAY_FOR: Final = 1.0  # seconds
 DEAF_FOR: Final = 0.5  # seconds
 PAUSED_FOR: Final = 6.0  # seconds: longer than any answer may be behind
+LEFT_BEHIND_FOR: Final = 3.0  # seconds: it has lagged for long enough to be out
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +140,14 @@ class Troubles:
         self._world.later(AWAY_FOR, self._world.come_back)
 
     def fail_over(self) -> None:
-        """Promote a replica that lacks the newest versions."""
+        """Promote a replica that lacks the newest versions.
+
+        Another that has more can follow nobody until it is made anew, and tells meanwhile what it has.
+        """
         self._left.failovers -= 1
-        self._world.postgres.fail_over()
+        common = self._world.postgres.fail_over()
+        for replica in self._world.replicas:
+            try:
+                replica.follow(self._world.postgres.log, common)
+            except ValueError:
+                self._world.later(LEFT_BEHIND_FOR, self._world.make_anew, replica)

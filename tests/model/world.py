@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS: Final = 2_000  # of a schedule: the longest that ends takes a third of that
 
-SAMPLED: Final = 16  # one of so many states is kept, by its number, so that millions can be counted
-
 Move = Callable[[], object]
 """Something that can happen: a method of what it happens to, by whose name a schedule is told."""
 
@@ -82,7 +80,6 @@ class World:
         doomed: processes that may crash.
         settled_after: seconds from the start of all processes until anybody does anything.
         log: what happened, where somebody wants to read it.
-        states: numbers of states that there were, where somebody wants to count them: one of each `SAMPLED`.
     """
 
     def __init__(self, allowed: Allowed, redis: Callable[[ModelLoop], Redis] = Redis) -> None:
@@ -100,7 +97,6 @@ class World:
         self.processes: list[Process] = []
         self.doomed: list[Process] = []
         self.log: list[str] | None = None
-        self.states: set[int] | None = None
         self._troubles = Troubles(self, allowed)
         self._passed_over = 0
         self._surroundings = self.process("surroundings")
@@ -181,6 +177,10 @@ class World:
         """Have a replica replay again."""
         replica.paused = False
 
+    def make_anew(self, replica: ModelReplica) -> None:
+        """Have a replica follow whoever is the primary now."""
+        replica.begin_anew(self.postgres.log)
+
     def reconnect(self, process: Process) -> None:
         """Have a process hear again."""
         if process.alive:
@@ -224,8 +224,6 @@ class World:
         possible = len(pending) + ticks + self._troubles.count()
         if not possible:
             raise Broken("nothing can happen any more, and not everybody has an answer")
-        if self.states is not None and (state := self._state()) % SAMPLED == 0:
-            self.states.add(state)
         chosen = self._choice(possible, chooser)
         if chosen >= len(pending):
             others = [self.tick, *self._troubles.possible()] if ticks else self._troubles.possible()
@@ -260,21 +258,6 @@ class World:
     def _under_way(self) -> list[Pending]:
         replaying = [replica for replica in self.replicas if replica.behind]
         return [*self.wire.calls, *self.bus.messages, *replaying]
-
-    def _state(self) -> int:
-        """A number for all that matters now: two states that differ hardly ever have the same."""
-        return hash(
-            (
-                self.postgres.state(),
-                self.redis.state(),
-                tuple(replica.state() for replica in self.replicas),
-                tuple((call.process.name, call.name, call.taken) for call in self.wire.calls),
-                tuple((message.process.name, message.body[:40]) for message in self.bus.messages),
-                tuple((process.alive, process in self.bus.deaf, len(process.ready)) for process in self.processes),
-                tuple(node.state() for node in self.nodes),
-                tuple((party.acts, party.willing, party.done) for party in self.parties),
-            )
-        )
 
 
 def told(move: Any) -> str:

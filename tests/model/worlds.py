@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from model.many import BatchWaiter
 from model.monitor import Course, Monitor
 from model.node import MakeBeats, Node, honest_beats
 from model.readers import Poller, Streamer, Waiter
@@ -12,11 +13,13 @@ from model.replica import EVERY, ModelReplica
 from model.troubles import Allowed
 from model.world import World
 from model.writers import Canceller, Deleter
+from polling_api.api.batch_shapes import ManyUntil
 from polling_api.domain.job import Status
 from polling_api.monitor.ledger import Ledger
 from polling_api.watch import StatusWatch
 
 JOB: Final = f"job_{1:032x}"
+OTHER: Final = f"job_{2:032x}"
 ONCE: Final[Course] = ((Status.SUCCEEDED, 4),)
 TWICE: Final[Course] = ((Status.IN_PROGRESS, 1), (Status.SUCCEEDED, 4))
 WITH_PROGRESS: Final[Course] = (
@@ -140,6 +143,32 @@ def replicated(make: Make) -> World:
     return world
 
 
+def replicated_over(make: Make) -> World:
+    """A failover that loses what was committed last, while another replica has it, or does not, and is asked."""
+    world = make.world(Allowed(failovers=1, pauses=1, lost=1))
+    replica = ModelReplica(world)
+    nodes = [make.node(world, name, cached=True, replica=replica) for name in "AB"]
+    Poller(world, nodes, JOB, 4, pause=1.5)
+    Waiter(world, nodes[1:], JOB, 2)
+    make.monitor(world, TWICE, cached=True)
+    world.settled_after = 2.5 * EVERY
+    return world
+
+
+def batching(make: Make) -> World:
+    """One who waits for two jobs in one call, at two nodes by turns, and another who waits for the end of both.
+
+    A failover may lose what either has seen.
+    """
+    world = make.world(Allowed(lost=1, doubled=1, failed_calls=1, hang_ups=1, failovers=1))
+    world.postgres.create(OTHER)
+    nodes = [make.node(world, name) for name in "AB"]
+    BatchWaiter(world, nodes, (JOB, OTHER), 4)
+    BatchWaiter(world, nodes[:1], (JOB, OTHER), 2, ManyUntil.ALL_TERMINAL)
+    make.monitor(world, TWICE)
+    return world
+
+
 def cancelling(make: Make) -> World:
     """A caller cancels the job at one node, while its monitor moves it, and one waits at another."""
     world = make.world(Allowed(lost=1, failed_calls=1))
@@ -183,6 +212,8 @@ SMALL: Final = (
     failing_over,
     streaming_over,
     replicated,
+    replicated_over,
+    batching,
     cancelling,
     deleting,
 )

@@ -51,17 +51,17 @@ class Wanted:
     def begin(self) -> bool:
         """Look at the jobs as they are now; whether there is anything to wait for.
 
-        A job without a validator is waited for from its present version on; one that has ended keeps nobody waiting.
+        A job without a validator is waited for from its present version on; one that has ended, or of which any version
+        counts as seen (`*`), keeps nobody waiting, and wakes nobody.
         """
         for job_id, condition in self._conditions:
             snapshot = _snapshot(self.topics.get(job_id))
-            if snapshot is not None:
+            if snapshot is not None and not condition.anything:
                 seen = self._version_seen(snapshot, condition)
                 self._seen[job_id] = min(seen, self._seen.get(job_id, seen))
                 if not snapshot.job.terminal:
                     self._open.add(job_id)
-        news = [self.is_news(topic) for topic in self.topics.values()]
-        return bool(self._open) and not any(news)
+        return bool(self._open) and not any(map(self.is_news, self.topics.values()))
 
     def is_news(self, topic: Topic) -> bool:
         """Whether what is known of a job now is what the caller waits for."""
@@ -70,6 +70,8 @@ class Wanted:
             self._open.discard(topic.job_id)
         if self._until is ManyUntil.ALL_TERMINAL:
             return not self._open
+        if topic.job_id not in self._seen:
+            return False
         return snapshot is None or self._version_of_news(snapshot.job) > self._seen[topic.job_id]
 
     def body(self, waited: int) -> bytes:

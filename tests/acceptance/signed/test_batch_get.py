@@ -101,6 +101,28 @@ async def test_a_wait_whose_time_is_over_is_answered_with_what_has_been_seen(ask
     assert answer.json()["waited"] == 1
 
 
+async def test_a_star_keeps_nobody_waiting(asking: httpx.AsyncClient) -> None:
+    """As `If-None-Match: *` does on a poll: whatever there is counts as seen."""
+    ((job_id, _),) = await some_quiet(asking, 1)
+
+    answer = await batch_get(asking, (job_id, "*"), wait=20)
+
+    assert (answer.json()["data"], answer.json()["waited"]) == ([{"id": job_id, "status": 304}], 0)
+    assert answer.elapsed < AT_ONCE
+
+
+async def test_a_change_of_a_job_with_a_star_does_not_end_the_wait_for_another(asking: httpx.AsyncClient) -> None:
+    (job_id, _), other = await some_quiet(asking, 2)
+    waiting = asyncio.create_task(batch_get(asking, (job_id, "*"), other, wait=20))
+    await cancel_once_held(asking, job_id)
+    await until_terminal(asking, {"id": job_id, "terminal": False, "links": {"self": f"{set_of(asking)}/{job_id}"}})
+    await asking.post(f"{set_of(asking)}/{other[0]}/cancel")
+
+    answer = await waiting
+
+    assert [told["status"] for told in answer.json()["data"]] == [304, 200]
+
+
 async def test_unknown_jobs_wake_nobody(asking: httpx.AsyncClient) -> None:
     (job,) = await some_quiet(asking, 1)
 
