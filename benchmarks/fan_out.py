@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import typer
 import uvloop
+from stand.cores import cpu_of
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
 from stand.hosts import BARE, NCHAN, OURS, RAW, Host, hosts
@@ -18,10 +19,14 @@ SETTLED = 1.0  # seconds in which a server forgets whom it held
 
 
 class Told(NamedTuple):
-    """Of each change: p99 of the delays in ms, and events a second until the last; and what went wrong in all."""
+    """Of each change: p99 of the delays in ms, events a second until the last, and µs of the server's CPU for each.
+
+    And what went wrong in all.
+    """
 
     p99: float
     per_second: float
+    cpu: float
     wrong: Mapping[str, int]
 
 
@@ -42,20 +47,23 @@ async def _measure(streams: int, changes: int, rounds: int) -> list[Round]:
 async def _told(host: Host, streams: int, changes: int) -> Told:
     crowd, record, versions = Crowd(host.url), Record(), list[int]()
     crowd.open(asking(host.url, lambda _: host.stream(0), streams))
-    p99, last = list[float](), list[float]()
+    p99, last, cpu = list[float](), list[float](), list[float]()
     for _ in range(changes):
         await asyncio.sleep(APART)
         crowd.expect(streams)
+        used = cpu_of(host.process)
         change = await host.change([0])
         delays = [told.at - change.at for told in await crowd.until_told()]
         versions += change.versions
         record.add(crowd.told)
         p99.append(percentile(delays, 99) * 1000)
         last.append(max(delays))
+        cpu.append((cpu_of(host.process) - used) / streams * 1e6)
     crowd.close()
     gc.collect()
     await asyncio.sleep(SETTLED)
-    return Told(percentile(p99, 50), streams / percentile(last, 50), record.wrong(streams, lambda _: versions))
+    wrong = record.wrong(streams, lambda _: versions)
+    return Told(percentile(p99, 50), streams / percentile(last, 50), percentile(cpu, 50), wrong)
 
 
 def _lines(rounds: list[Round], streams: int) -> list[Line]:
@@ -71,15 +79,20 @@ def _lines(rounds: list[Round], streams: int) -> list[Line]:
             what=f"{what}, events", ours=ours, unit="/s", anchor=name, beside=beside, must=must, want=want, least=True
         )
 
+    def cpu(name: str) -> Line:
+        ours, beside = ([one[server].cpu for one in rounds] for server in (OURS, name))
+        return Line(what=f"{what}, CPU of the worker for each", ours=ours, unit="µs", anchor=name, beside=beside)
+
     if lacking():
         lines = [Line(what=what, ours=[one[OURS].p99 for one in rounds], unit="ms", anchor=LACKING)]
     else:
-        lines = [p99(NCHAN, 1.3, 1.0), events(NCHAN, 0.8, 1.0)]
+        lines = [p99(NCHAN, 1.3, 1.0), events(NCHAN, 0.8, 1.0), cpu(NCHAN)]
     wrong = [sum(one[OURS].wrong.values()) for one in rounds]
     return [
         *lines,
         p99(RAW),
         events(RAW),
+        cpu(RAW),
         events(BARE),
         Line(what=f"{what}: missing, doubled, out of order", ours=wrong, must=0, want=0),
     ]

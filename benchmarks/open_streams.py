@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import typer
 import uvloop
+from stand.cores import cpu_of
 from stand.counting import until_held
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, tell
@@ -20,10 +21,11 @@ STREAM, WAIT = "stream", "wait"
 
 
 class Opened(NamedTuple):
-    """Connections in a second, and KiB that each takes."""
+    """Connections in a second, KiB that each takes, and µs of the server's CPU."""
 
     per_second: float
     kib: float
+    cpu: float
 
 
 Round = Mapping[tuple[str, str], Opened]
@@ -59,12 +61,14 @@ async def _opened(name: str, host: Host, kind: str, count: int, empty: dict[str,
 
     await opened(warm, WARM)
     before = empty.setdefault(name, host.process.memory_full_info().uss)
+    used = cpu_of(host.process)
     took = await opened(crowd, count)
+    cpu = (cpu_of(host.process) - used) / count * 1e6
     kib = (host.process.memory_full_info().uss - before) / count / 1024
     crowd.close()
     warm.close()
     await asyncio.sleep(SETTLED)
-    return Opened(count / took, kib)
+    return Opened(count / took, kib, cpu)
 
 
 def _lines(rounds: list[Round], count: int) -> list[Line]:
@@ -78,6 +82,11 @@ def _lines(rounds: list[Round], count: int) -> list[Line]:
             what=what, ours=speeds[0], unit="/s", anchor=name, beside=speeds[1], must=must, want=want, least=True
         )
 
+    def cpu(name: str) -> Line:
+        spent = [[one.cpu for one in of(server)] for server in (OURS, name)]
+        what = f"opening {count:,} streams, CPU of the worker for each"
+        return Line(what=what, ours=spent[0], unit="µs", anchor=name, beside=spent[1])
+
     def memory(kind: str, name: str = "", *, goals: bool = False) -> Line:
         return Line(
             what=f"an idle {'stream' if kind == STREAM else 'waiter'}, {count:,} held",
@@ -89,7 +98,13 @@ def _lines(rounds: list[Round], count: int) -> list[Line]:
             want=12 if goals else None,
         )
 
-    lines = [opening(RAW, 0.5, 0.8), memory(STREAM, goals=True), memory(STREAM, RAW), memory(WAIT, goals=True)]
+    lines = [
+        opening(RAW, 0.5, 0.8),
+        cpu(RAW),
+        memory(STREAM, goals=True),
+        memory(STREAM, RAW),
+        memory(WAIT, goals=True),
+    ]
     if lacking():
         lines.append(Line(what="streams on Nchan", ours=[], anchor=LACKING))
     else:

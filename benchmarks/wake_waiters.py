@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import typer
 import uvloop
+from stand.cores import cpu_of
 from stand.counting import until_held
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
@@ -17,9 +18,10 @@ SETTLED = 1.0  # seconds in which all who asked again are held, or a server forg
 
 
 class Woken(NamedTuple):
-    """Milliseconds until the last was answered, and what went wrong."""
+    """Milliseconds until the last was answered, µs of CPU for each until it is held again, and mistakes."""
 
     last: float
+    cpu: float
     wrong: int
 
 
@@ -40,20 +42,25 @@ async def _measure(waiters: int, changes: int, rounds: int) -> list[Round]:
 
 
 async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
-    crowd, record, versions, last = Crowd(host.url, again=True), Record(), list[int](), list[float]()
+    crowd, record, versions = Crowd(host.url, again=True), Record(), list[int]()
+    last, cpu = list[float](), list[float]()
     crowd.open(asking(host.url, lambda _: host.wait(0), waiters), first=False)
     for _ in range(changes):
         if name == OURS:
             await until_held(host.url, "wait", waiters)
         await asyncio.sleep(SETTLED)
         crowd.expect(waiters)
+        used = cpu_of(host.process)
         change = await host.change([0])
         last.append(max(told.at for told in await crowd.until_told()) - change.at)
         versions += change.versions
         record.add(crowd.told)
+        await asyncio.sleep(SETTLED)
+        cpu.append((cpu_of(host.process) - used) / waiters * 1e6)
     crowd.close()
     await asyncio.sleep(SETTLED)
-    return Woken(percentile(last, 50) * 1000, sum(record.wrong(waiters, lambda _: versions).values()))
+    wrong = sum(record.wrong(waiters, lambda _: versions).values())
+    return Woken(percentile(last, 50) * 1000, percentile(cpu, 50), wrong)
 
 
 def _lines(rounds: list[Round], waiters: int) -> list[Line]:
@@ -66,6 +73,13 @@ def _lines(rounds: list[Round], waiters: int) -> list[Line]:
     wrong = [one[OURS].wrong for one in rounds]
     return [
         beside(RAW, 1.3, 1.0),
+        Line(
+            what=f"{what}, CPU of the worker for each",
+            ours=[one[OURS].cpu for one in rounds],
+            unit="µs",
+            anchor=RAW,
+            beside=[one[RAW].cpu for one in rounds],
+        ),
         Line(what=what, ours=ours, unit="ms", anchor=LACKING) if lacking() else beside(NCHAN),
         Line(what=f"{waiters:,} waiters: missing, doubled, out of order", ours=wrong, must=0, want=0),
     ]

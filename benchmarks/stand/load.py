@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from stand.cores import cpu_of
 from stand.figures import percentile
 from stand.wire import ask_once
 
@@ -58,11 +59,11 @@ async def load_of(
     """
     clients = await _clients(url, cycle(requests), (await ask_once(url, requests[0])).received, callers)
     await asyncio.sleep(seconds / 4)  # warm
-    before, began = _used(server), time.perf_counter()
+    before, began = cpu_of(server), time.perf_counter()
     for client in clients:
         client.took.clear()
     await asyncio.sleep(seconds)
-    used, lasted = _used(server) - before, time.perf_counter() - began
+    used, lasted = cpu_of(server) - before, time.perf_counter() - began
     measured = _load(clients, lasted, used)
     for client in clients:
         client.stop()
@@ -72,10 +73,10 @@ async def load_of(
 async def load_once(server: psutil.Process, url: str, requests: Sequence[bytes]) -> Load:
     """Ask a server for each of some things, once, as fast as it answers; all answers are as long as the first."""
     length = (await ask_once(url, requests[0])).received
-    before, began = _used(server), time.perf_counter()
+    before, began = cpu_of(server), time.perf_counter()
     clients = await _clients(url, iter(requests[1:]), length)
     await asyncio.gather(*(client.done.wait() for client in clients))
-    return _load(clients, time.perf_counter() - began, _used(server) - before)
+    return _load(clients, time.perf_counter() - began, cpu_of(server) - before)
 
 
 def _load(clients: "Sequence[_Client]", lasted: float, used: float) -> Load:
@@ -134,8 +135,3 @@ class _Client(asyncio.Protocol):
 def _address(url: str) -> tuple[str, int]:
     address = urlsplit(url)
     return address.hostname or "", address.port or 80
-
-
-def _used(server: psutil.Process) -> float:
-    times = server.cpu_times()
-    return times.user + times.system

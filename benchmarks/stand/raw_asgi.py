@@ -26,7 +26,7 @@ BODY = b'{"object":"job","id":"job_0123456789abcdef0123456789abcdef","version":1
 WHOLE = [*HEADERS, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
 STREAMED = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 
-_held: dict[str, set[Any]] = defaultdict(set)
+_holding: dict[str, set[Any]] = defaultdict(set)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -49,12 +49,12 @@ async def answer(send: Any, status: int, headers: Any, body: bytes, *, more: boo
 async def hold(topic: str, kind: str, receive: Any, send: Any) -> None:
     if kind == "events":
         await answer(send, 200, STREAMED, b"event: job\ndata: %b\n\n" % BODY, more=True)
-    _held[topic].add(send)
+    _holding[topic].add(send)
     try:
         while (await receive())["type"] != "http.disconnect":
             pass
     finally:
-        _held[topic].discard(send)
+        _holding[topic].discard(send)
 
 
 async def publish(topic: str, receive: Any, send: Any) -> None:
@@ -62,13 +62,18 @@ async def publish(topic: str, receive: Any, send: Any) -> None:
     told = (await receive())["body"]
     event = {"type": "http.response.body", "body": b"event: job\ndata: %b\n\n" % told, "more_body": True}
     whole = [*HEADERS, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
-    for held in list(_held[topic]):
+    for held in list(_holding[topic]):
         if topic.startswith("events"):
             await held(event)
         else:
-            _held[topic].discard(held)
+            _holding[topic].discard(held)
             await answer(held, 200, whole, told)
     await answer(send, 200, [(b"content-length", b"0")], b"")
+
+
+def held(topic: str) -> int:
+    """How many are held."""
+    return len(_holding[topic])
 
 
 def serve(application: Any, port: int) -> None:

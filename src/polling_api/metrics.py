@@ -8,13 +8,14 @@ import atexit
 import os
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.multiprocess import (
     MultiProcessCollector,
     mark_process_dead,  # pyright: ignore[reportUnknownVariableType]
 )
 
 from polling_api import tallies
+from polling_api.tallies import QuickHistogram as Histogram
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -303,6 +304,7 @@ WEBHOOK_ENDPOINTS = Gauge(
 # To find a metric by its labels takes longer than to count with it. Labels have few values, so each is found once.
 request_seconds = cache(REQUESTS.labels)
 snapshot_reads = cache(READS.labels)
+commit_to_socket = cache(COMMIT_TO_SOCKET.labels)
 nonces = cache(NONCES.labels)
 refusals = cache(REFUSALS.labels)
 held = cache(HELD.labels)

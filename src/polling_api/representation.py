@@ -48,6 +48,8 @@ class Rendered:
         self.form = form
         # By status and coding: those that `api.answers` keeps, with their max-age.
         self.answers: dict[tuple[int, Coding | None], tuple[int, Any]] = {}
+        # By the version that a reader has seen: what `api.streaming` keeps for all who lack the same.
+        self.news: dict[int, Any] = {}
 
     @cached_property
     def body(self) -> bytes:

@@ -5,9 +5,10 @@ times for each poll. Whoever reads the folder through another process sees count
 """
 
 import asyncio
-from typing import Any
+from bisect import bisect_left
+from typing import Any, cast
 
-from prometheus_client import values
+from prometheus_client import Histogram, values
 
 WRITTEN_EVERY = 0.05  # seconds; what a process that is killed counted since is lost
 
@@ -49,6 +50,23 @@ class Tally:
 
     def get_exemplar(self) -> None:
         """See `set_exemplar`."""
+
+
+class QuickHistogram(Histogram):
+    """prometheus-client's, which is told of every answer, and of every event that each of ten thousand streams is sent.
+
+    Its own `observe` looks twice whether it may, and goes through the buckets one by one: three times as long.
+    """
+
+    def observe(self, amount: float, exemplar: object = None) -> None:  # noqa: ARG002 - see `Tally.set_exemplar`
+        """Count an amount; where there are labels, on what `labels` gives."""
+        self.observe_many(amount, 1)
+
+    def observe_many(self, amount: float, times: int) -> None:
+        """Count an amount that came so many times."""
+        total, buckets = cast("tuple[Tally, list[Tally]]", (self._sum, self._buckets))  # pyright: ignore[reportUnknownMemberType]
+        total.inc(amount * times)
+        buckets[bisect_left(self._upper_bounds, amount)].inc(times)
 
 
 def install() -> None:

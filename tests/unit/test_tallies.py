@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
 
 from polling_api import metrics, tallies
 
@@ -23,6 +24,12 @@ def shared(folder: Path, name: str) -> float | None:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder))
     return registry.get_sample_value(name)
+
+
+def told_by(histogram: Histogram) -> list[Sample]:
+    """What a scrape is told of its buckets and its sum."""
+    (family,) = histogram.collect()
+    return [sample for sample in family.samples if not sample.name.endswith("_created")]
 
 
 def test_what_is_counted_is_shared_when_it_is_written(folder: Path) -> None:
@@ -57,3 +64,17 @@ def test_what_is_set_counts_more_than_what_was_counted_before(folder: Path) -> N
     tallies.write()
 
     assert shared(folder, "present") == 2.0
+
+
+@pytest.mark.parametrize(("amount", "bound"), [(0.0, "0.5"), (0.5, "0.5"), (0.6, "1.0"), (1.0, "1.0"), (7.0, "+Inf")])
+def test_an_amount_is_counted_in_the_bucket_of_prometheus_client(amount: float, bound: str) -> None:
+    ours, theirs = (
+        kind("took", "Made up.", buckets=(0.5, 1), registry=None) for kind in (tallies.QuickHistogram, Histogram)
+    )
+
+    ours.observe(amount)
+    theirs.observe(amount)
+
+    told = [[(one.labels, one.value) for one in told_by(histogram)] for histogram in (ours, theirs)]
+    assert told[0] == told[1]
+    assert next(labels["le"] for labels, count in told[0] if count) == bound

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from polling_api.api.header_lines import KeptHeaders, headers_of, lines_of
-from polling_api.protocol.written import written
+from polling_api.protocol.written import begun, chunk, written
 
 NAMES = st.from_regex(rb"x-[a-z0-9-]{1,12}", fullmatch=True)
 VALUES = st.binary(max_size=20).map(lambda value: bytes(byte for byte in value if byte >= 32 and byte != 127))
@@ -31,7 +31,9 @@ class Written(asyncio.Transport):
         """Nothing to close."""
 
 
-async def by_uvicorn(status: int, headers: list[tuple[bytes, bytes]], body: bytes, method: str, *, keep: bool) -> bytes:
+async def by_uvicorn(
+    status: int, headers: list[tuple[bytes, bytes]], body: bytes, method: str, *, keep: bool, more: bool = False
+) -> bytes:
     transport: Any = Written()
     scope: Any = {"method": method}
     nothing: Any = None
@@ -50,7 +52,7 @@ async def by_uvicorn(status: int, headers: list[tuple[bytes, bytes]], body: byte
         on_response=lambda: None,
     )
     await cycle.send({"type": "http.response.start", "status": status, "headers": headers})
-    await cycle.send({"type": "http.response.body", "body": body})
+    await cycle.send({"type": "http.response.body", "body": body, "more_body": more})
     return transport.all
 
 
@@ -83,6 +85,19 @@ def test_they_are_the_bytes_that_uvicorn_writes(
     answer = written(status, told, lines_of(outer), body, closes=not keep, to_head=method == "HEAD")
 
     assert answer == expected
+
+
+@given(headers=HEADERS, outer=HEADERS, body=st.binary(max_size=300), keep=st.booleans(), kept=st.booleans())
+def test_so_is_the_beginning_of_an_answer_whose_end_is_not_known(
+    headers: list[tuple[bytes, bytes]], outer: list[tuple[bytes, bytes]], body: bytes, *, keep: bool, kept: bool
+) -> None:
+    expected = asyncio.run(by_uvicorn(200, [*headers, *outer], body, "GET", keep=keep, more=True))
+
+    told = KeptHeaders(headers) if kept else headers
+    beginning = begun(200, told, lines_of(outer), body, closes=not keep)
+
+    assert beginning == expected
+    assert not body or beginning.endswith(b"\r\n\r\n" + chunk(body))
 
 
 @given(headers=st.lists(st.tuples(NAMES, st.binary(max_size=10)), min_size=1, max_size=4))

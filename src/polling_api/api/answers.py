@@ -13,8 +13,9 @@ from polling_api.domain.job import Job
 from polling_api.representation import POLL_INTERVAL, Headers, Rendered, timestamp
 from polling_api.watch import Remark, StatusWatch, Topic
 
-# An ASGI extension of our own server's: a message that is an answer from its status to its body's last byte. It is
-# written at once, with half of the calls, and what is equal in the heads of many answers is put together once.
+# An ASGI extension of our own server's: a message that is an answer from its status to its body's last byte or, with
+# `more_body`, to the end of its body's first part. It is written at once, with half of the calls, and what is equal in
+# the heads of many answers is put together once.
 WHOLE: Final = "polling.answer"
 OUTER: Final = "outer"  # of such a message: the header lines that it is given on its way
 
@@ -31,13 +32,19 @@ class Answer(NamedTuple):
     headers: Headers
     body: bytes = b""
 
-    def messages(self, scope: Scope) -> Sequence[Message]:
-        """What answers a request with it: one message where the server takes whole answers, else ASGI's usual two."""
+    def messages(self, scope: Scope, *, more_body: bool = False) -> Sequence[Message]:
+        """What answers a request with it: one message where the server takes whole answers, else ASGI's usual two.
+
+        Args:
+            scope: the request.
+            more_body: whether further parts of the body follow.
+        """
+        status, headers, body = self
         if WHOLE in scope.get("extensions", ()):
-            return ({"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body},)
+            return ({"type": WHOLE, "status": status, "headers": headers, "body": body, "more_body": more_body},)
         return (
-            {"type": "http.response.start", "status": self.status, "headers": self.headers},
-            {"type": "http.response.body", "body": self.body},
+            {"type": "http.response.start", "status": status, "headers": headers},
+            {"type": "http.response.body", "body": body, "more_body": more_body},
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
-from starlette.types import Message, Send
+from starlette.types import Scope, Send
 
 from polling_api import metrics
 from polling_api.api.cursors import Cursor
-from polling_api.api.event_stream import COMMENT, START, greeting, part
+from polling_api.api.event_stream import COMMENT, greeting, opening, part
 from polling_api.api.places import numbers_of_place
 from polling_api.api.streaming import OpenStream
 from polling_api.domain.job import Job
@@ -18,8 +18,6 @@ from polling_api.domain.places import Place, Visited
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import ClientFeed, ClientFeeds, Joint, Told
-
-_DELAY = metrics.COMMIT_TO_SOCKET.labels("stream")  # looked up once: it is a tenth of what an event costs a reader
 
 _log = structlog.get_logger(__name__)
 
@@ -34,13 +32,14 @@ class ClientStream(OpenStream):
         feeds: the clients' logs.
         form: how jobs are rendered.
         cursor: makes the ids of events; the same for all of a client's streams, as an event is encoded once for them.
+        scope: the request.
         send: the server's.
     """
 
     __slots__ = ("_cursor", "_feed", "_feeds", "_form", "_greeting", "_reached", "_room")
 
-    def __init__(self, feeds: ClientFeeds, form: Form, cursor: Cursor, send: Send) -> None:
-        super().__init__(send)
+    def __init__(self, feeds: ClientFeeds, form: Form, cursor: Cursor, scope: Scope, send: Send) -> None:
+        super().__init__(scope, send)
         self._feeds = feeds
         self._form = form
         self._cursor = cursor
@@ -66,7 +65,7 @@ class ClientStream(OpenStream):
         self._reached = joint.number
         self._greeting = greeting()
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self.sending.write(START, part(COMMENT))
+        self.sending.write(*opening(COMMENT, self._scope))
         self._begun = True
         self._reading = asyncio.create_task(self._read_up(feed, joint, place))
 
@@ -106,11 +105,11 @@ class ClientStream(OpenStream):
             self._write(b"".join(map(self._encoded, news)))
             self._reached = news[-1].number
             delay = time.time() - news[-1].snapshot.job.updated_at.timestamp()
-            _DELAY.observe(max(0.0, delay))
+            metrics.commit_to_socket("stream").observe(max(0.0, delay))
 
-    def _write(self, events: bytes, *before: Message) -> None:
+    def _write(self, events: bytes) -> None:
         greeted, self._greeting = self._greeting + events, b""
-        self.sending.write(*before, part(greeted))
+        self.sending.write(part(greeted))
 
     async def _read_up(self, feed: ClientFeed, joint: Joint, place: Place | None) -> None:
         resumes = place is not None

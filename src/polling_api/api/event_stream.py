@@ -1,14 +1,15 @@
 """Event streams as bytes (WHATWG HTML, section 9.2): their headers, and what in them is about no job."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from sse_starlette import EventSourceResponse
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from polling_api.api.answers import VARY, Answer
+from polling_api.api.header_lines import KeptHeaders
 from polling_api.representation import Headers
 
 COMMENT = b":\n\n"
@@ -25,7 +26,22 @@ class _Template(EventSourceResponse):
 
 
 HEADERS: Headers = _Template.stream_headers()
-START: Message = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+_OF_AN_OPEN_ONE = KeptHeaders(HEADERS)  # they say no length, which an answer that is whole has to
+
+
+def opening(
+    body: bytes, scope: Scope, *, last: bool = False, also: Sequence[tuple[bytes, bytes]] = ()
+) -> Sequence[Message]:
+    """The beginning of a stream: its head, and what there is of its body.
+
+    Args:
+        body: the first part.
+        scope: the request.
+        last: whether nothing follows.
+        also: headers that other streams do not have.
+    """
+    headers = [*HEADERS, *also] if also or last else _OF_AN_OPEN_ONE
+    return Answer(200, headers, body).messages(scope, more_body=not last)
 
 
 def greeting() -> bytes:

@@ -7,7 +7,7 @@ streams are then ten thousand small objects, and a change is one write for each.
 import asyncio
 import contextvars
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from polling_api.api.answers import Answer
 from polling_api.errors import Unavailable
 from polling_api.ratelimit import Held as Limit
 from polling_api.ratelimit import Party
-from polling_api.resilience.steps import step
+from polling_api.resilience.steps import DONE, step
 
 STALLED_AFTER = 30.0  # seconds in which a reader takes nothing of what waits for it: two keep-alives
 
@@ -40,9 +40,12 @@ class SteppedSend:
     Args:
         send: the server's.
         ready: called when a write that had to wait is through; nobody needs it where an answer is one write.
+
+    Attributes:
+        busy: whether an earlier write still waits for the socket.
     """
 
-    __slots__ = ("_context", "_gave_up", "_ready", "_request", "_rest", "_send")
+    __slots__ = ("_context", "_gave_up", "_ready", "_request", "_rest", "_send", "busy")
 
     def __init__(self, send: Send, ready: Callable[[], None] = _nobody_waits) -> None:
         self._send = send
@@ -51,20 +54,22 @@ class SteppedSend:
         self._context = contextvars.copy_context()
         self._rest: asyncio.Task[None] | None = None
         self._gave_up = False
+        self.busy = False
 
-    @property
-    def busy(self) -> bool:
-        """Whether an earlier write still waits for the socket."""
-        return self._rest is not None
-
-    def write(self, *messages: Message) -> None:
+    def write(self, message: Message, *more: Message) -> None:
         """Send messages, at once where the socket takes them."""
         try:
-            rest = step(self._send_all(messages), self._context)
+            # What is sent of an answer that has begun is no news to a log, and ten thousand are sent the same.
+            is_part = message["type"] == "http.response.body"
+            sent = self._send(message) if is_part else self._context.run(self._send, message)
+            if sent is DONE and not more:
+                return
+            rest = step(self._send_all(sent, more), self._context)
         except Exception as error:  # noqa: BLE001 - one reader's fault must not reach the others' writes
             self._give_up(error)
             return
         if rest is not None:
+            self.busy = True
             self._rest = asyncio.create_task(self._finish(rest), context=self._context)
 
     async def until_gone(self, receive: Receive) -> None:
@@ -85,7 +90,8 @@ class SteppedSend:
         # what is old, which it hardly ever does in a process that holds thousands.
         self._ready = _nobody_waits
 
-    async def _send_all(self, messages: tuple[Message, ...]) -> None:
+    async def _send_all(self, sent: Awaitable[None], messages: Sequence[Message]) -> None:
+        await sent
         for message in messages:
             await self._send(message)
 
@@ -94,10 +100,10 @@ class SteppedSend:
             async with asyncio.timeout(STALLED_AFTER):
                 await rest
         except Exception as error:  # noqa: BLE001 - as above
-            self._rest = None
+            self.busy, self._rest = False, None
             self._give_up(error)
         else:
-            self._rest = None
+            self.busy, self._rest = False, None
             # Not from here: this task is in the request's context, and a write cannot enter that a second time.
             asyncio.get_running_loop().call_soon(self._ready)
 
@@ -155,6 +161,11 @@ class Holding:
     def waits(self) -> int:
         """How many waits there are now."""
         return len(self._held["wait"])
+
+    @property
+    def streams(self) -> int:
+        """How many streams there are now."""
+        return len(self._held["stream"])
 
     def catch_up(self, held: Held) -> None:
         """Let `held` go if it joined while the process was draining already, and so is on no list."""

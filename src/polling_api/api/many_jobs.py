@@ -5,14 +5,15 @@ import time
 from collections.abc import Mapping
 
 import structlog
-from starlette.types import Message, Scope, Send
+from starlette.types import Scope, Send
 
 from polling_api import metrics
+from polling_api.api.answers import oldest
 from polling_api.api.cursors import Cursor
-from polling_api.api.event_stream import COMMENT, greeting, part, problem_event
+from polling_api.api.event_stream import COMMENT, greeting, opening, part, problem_event
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
-from polling_api.api.streaming import OpenStream, start
+from polling_api.api.streaming import OpenStream
 from polling_api.errors import Unavailable
 from polling_api.representation import Form, Snapshot
 from polling_api.watch import StatusWatch, Topic
@@ -36,14 +37,13 @@ class ManyJobsStream(OpenStream):
         send: the server's.
     """
 
-    __slots__ = ("_cursor", "_form", "_greeting", "_news", "_open", "_scope", "_seen", "_watch")
+    __slots__ = ("_cursor", "_form", "_greeting", "_news", "_open", "_seen", "_watch")
 
     def __init__(self, watch: StatusWatch, form: Form, cursor: Cursor, scope: Scope, send: Send) -> None:
-        super().__init__(send)
+        super().__init__(scope, send)
         self._watch = watch
         self._form = form
         self._cursor = cursor
-        self._scope = scope
         self._seen: dict[str, int] = {}
         self._open: dict[str, Topic] = {}
         self._news: dict[str, Topic] = {}
@@ -63,7 +63,8 @@ class ManyJobsStream(OpenStream):
         told = b"".join(map(self._told_gone, unknown)) + self._told_news()
         self._greeting = greeting()
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self._write(told, start(self._watch, topics.values()))
+        ages = oldest(self._watch, topics.values())
+        self.sending.write(*opening(self._body(told), self._scope, last=self._ended, also=ages))
         self._begun = True
         self._read_on()
 
@@ -81,14 +82,16 @@ class ManyJobsStream(OpenStream):
         told = self._aside + (b"" if self._leaving else self._told_news())
         self._aside = b""
         if told or self._leaving:
-            self._write(told)
+            body = self._body(told)
+            self.sending.write(part(body, last=self._ended))
         self._read_on()
 
-    def _write(self, told: bytes, *before: Message) -> None:
+    def _body(self, told: bytes) -> bytes:
+        """What is written next, with which the stream ends or not."""
         self._ended = self._leaving or not self._open
         body = self._greeting + told if told else COMMENT
         self._greeting = b"" if told else self._greeting
-        self.sending.write(*before, part(body, last=self._ended))
+        return body
 
     def _told_news(self) -> bytes:
         """The events of all jobs of which there is news; those whose past has to be read first stay in `_news`."""
@@ -110,7 +113,7 @@ class ManyJobsStream(OpenStream):
         if job.terminal:
             self._let_go(job.id)
         if self._begun:
-            metrics.COMMIT_TO_SOCKET.labels("stream").observe(max(0.0, time.time() - job.updated_at.timestamp()))
+            metrics.commit_to_socket("stream").observe(max(0.0, time.time() - job.updated_at.timestamp()))
         return self._numbered(snapshot.rendered(self._form).unnumbered_event)
 
     def _told_gone(self, job_id: str) -> bytes:

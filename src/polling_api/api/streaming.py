@@ -2,29 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import structlog
-from starlette.types import Message, Scope, Send
+from starlette.types import Scope, Send
 
 from polling_api import metrics
 from polling_api.api.answers import oldest
-from polling_api.api.event_stream import COMMENT, HEADERS, START, greeting, part, problem_event
+from polling_api.api.event_stream import COMMENT, greeting, opening, part, problem_event
 from polling_api.api.held import SteppedSend
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
+from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
-from polling_api.representation import Form, Snapshot
+from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
 
+MOST_NEWS = 16  # kept of one version: nearly all its readers have seen the one before it
+
 _log = structlog.get_logger(__name__)
-
-
-def start(watch: StatusWatch, topics: Iterable[Topic]) -> Message:
-    """The head of a stream that begins with the states of some jobs; says so where they may be old."""
-    ages = oldest(watch, topics)
-    return {**START, "headers": [*HEADERS, *ages]} if ages else START
 
 
 class Stream(Protocol):
@@ -73,12 +69,14 @@ class OpenStream:
     """What streams of one job and of many have in common: they are kept alive, and end in good order.
 
     Args:
+        scope: the request.
         send: the server's.
     """
 
-    __slots__ = ("_aside", "_begun", "_ended", "_leaving", "_reading", "sending")
+    __slots__ = ("_aside", "_begun", "_ended", "_leaving", "_reading", "_scope", "sending")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self.sending = SteppedSend(send, ready=self._catch_up)
         self._reading: asyncio.Task[None] | None = None
         self._aside = b""
@@ -117,6 +115,40 @@ class OpenStream:
         raise NotImplementedError
 
 
+class _News:
+    """What all readers of a form are sent who have seen the same version.
+
+    Args:
+        missed: the events that they lack.
+        job: the newest version, which is in the last of them.
+
+    Attributes:
+        part: the bytes, as the server takes them.
+        version: which one they have seen then.
+        last: whether the stream ends with it.
+    """
+
+    __slots__ = ("_committed_at", "_told", "last", "part", "version")
+
+    def __init__(self, missed: bytes, job: Job) -> None:
+        self.part = part(missed, last=job.terminal)
+        self.version = job.version
+        self.last = job.terminal
+        self._committed_at = job.updated_at.timestamp()
+        self._told = 0
+
+    def count(self) -> None:
+        """It was written to a stream. All that are written in one turn of the loop come to their sockets at its end."""
+        if not self._told:
+            asyncio.get_running_loop().call_soon(self._observe)
+        self._told += 1
+
+    def _observe(self) -> None:
+        told, self._told = self._told, 0
+        delay = max(0.0, time.time() - self._committed_at)
+        metrics.commit_to_socket("stream").observe_many(delay, told)
+
+
 class EventStream(OpenStream):
     """One open stream. The version its reader has seen is all it remembers; the topic has the rest.
 
@@ -127,16 +159,14 @@ class EventStream(OpenStream):
         send: the server's.
     """
 
-    __slots__ = ("_form", "_greeting", "_scope", "_seen", "_topic", "_watch")
+    __slots__ = ("_form", "_seen", "_topic", "_watch")
 
     def __init__(self, watch: StatusWatch, form: Form, scope: Scope, send: Send) -> None:
-        super().__init__(send)
+        super().__init__(scope, send)
         self._watch = watch
         self._form = form
-        self._scope = scope
         self._topic: Topic | None = None
         self._seen = 0
-        self._greeting = b""
 
     def begin(self, topic: Topic, seen: int | None) -> None:
         """Send the headers and what the reader has missed.
@@ -147,13 +177,15 @@ class EventStream(OpenStream):
         """
         self._topic = topic
         self._begun = True
-        self._greeting = greeting()
-        if seen is None and topic.snapshot is not None:
-            self._push((topic.snapshot,), start(self._watch, [topic]))
-            return
+        told = b""
         self._seen = seen or 0
+        if seen is None and topic.snapshot is not None:
+            newest = topic.snapshot
+            told, self._seen = newest.rendered(self._form).event, newest.job.version
+            self._ended = newest.job.terminal or self._leaving
         # The first bytes come at once, so that proxies and EventSource know that the stream is open.
-        self.sending.write(start(self._watch, [topic]), part(COMMENT))
+        ages = oldest(self._watch, [topic])
+        self.sending.write(*opening(greeting() + (told or COMMENT), self._scope, last=self._ended, also=ages))
         self._catch_up()
 
     def changed(self, topic: Topic) -> None:
@@ -177,26 +209,29 @@ class EventStream(OpenStream):
             # Before anything new: whoever reads slowly must not learn what happened after its token had ended.
             self._finish()
             return
-        missed = self._topic.since(self._seen)
-        if missed:
-            self._push(missed)
+        news = self._news(self._topic)
+        if news is not None:
+            self._seen, self._ended = news.version, news.last
+            self.sending.write(news.part)
+            news.count()
             if self._topic.gone:
                 self._catch_up()
         elif self._topic.gone:
             self._finish(problem_event(problem_document(no_such_job(), self._scope)))
-        elif missed is None:
+        elif self._topic.lacks_after(self._seen):
             self._reading = asyncio.create_task(self._read_past(self._topic))
 
-    def _push(self, snapshots: Sequence[Snapshot], *before: Message) -> None:
-        body = self._greeting + b"".join(snapshot.rendered(self._form).event for snapshot in snapshots)
-        self._greeting = b""
-        newest = snapshots[-1].job
-        self._seen = newest.version
-        self._ended = newest.terminal or self._leaving
-        self.sending.write(*before, part(body, last=self._ended))
-        if not before:
-            delay = time.time() - newest.updated_at.timestamp()
-            metrics.COMMIT_TO_SOCKET.labels("stream").observe(max(0.0, delay))
+    def _news(self, topic: Topic) -> _News | None:
+        """What the reader lacks, as far as it is known here; made once for all who lack the same."""
+        if topic.snapshot is None:
+            return None
+        rendered = topic.snapshot.rendered(self._form)
+        news: _News | None = rendered.news.get(self._seen)
+        if news is None and (missed := topic.since(self._seen)):
+            news = _News(b"".join(snapshot.rendered(self._form).event for snapshot in missed), rendered.job)
+            if len(rendered.news) < MOST_NEWS:
+                rendered.news[self._seen] = news
+        return news
 
     def _finish(self, farewell: bytes = b"") -> None:
         self._ended = True

@@ -58,7 +58,7 @@ class HeldAnswer:
         elif self._reached(topic.snapshot.job):
             moment = topic.snapshot.job.updated_at.timestamp()
             self._give()
-            metrics.COMMIT_TO_SOCKET.labels("wait").observe(max(0.0, time.time() - moment))
+            metrics.commit_to_socket("wait").observe(max(0.0, time.time() - moment))
 
     def set_back(self, topic: Topic) -> None:
         """Answer now: what was seen is not what the primary knows. Before `begin`, when that is called."""

@@ -1,5 +1,6 @@
 """One request and its answer, for clients that end early: half-way through a body, or before the answer."""
 
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from starlette.types import Scope
@@ -9,7 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from polling_api.api.answers import OUTER, WHOLE
 from polling_api.errors import PollingError
 from polling_api.protocol.flag import Flag
-from polling_api.protocol.written import says_close, written
+from polling_api.protocol.written import begun, chunk, says_close, written
+from polling_api.resilience.steps import DONE
 
 
 class Cycle(RequestResponseCycle):
@@ -94,8 +96,10 @@ class Cycle(RequestResponseCycle):
         self.transport.close()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: ASGISendEvent) -> None:
+    def send(self, message: ASGISendEvent) -> Awaitable[None]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] - it is only ever awaited
         """Write a part of the answer, or all of it (ASGI); one that comes before the request is whole ends all.
+
+        Most that is sent is written here, and `DONE`, but for what waits for its reader, or is uvicorn's to write.
 
         Raises:
             RuntimeError: there was an answer before.
@@ -103,8 +107,20 @@ class Cycle(RequestResponseCycle):
             ConnectionResetError: the client is gone, and more would follow. uvicorn says nothing, and who makes a long
                 answer would make it to its end for nobody.
         """
-        if self.disconnected and cast("Any", message).get("more_body"):
+        told = cast("Any", message)
+        if self.disconnected and told.get("more_body"):
             raise ConnectionResetError("the client is gone")
+        if self.flow.write_paused:
+            return self._send(message)
+        if told["type"] == WHOLE:
+            self._send_whole(told)
+            return DONE
+        if self.chunked_encoding and told.get("more_body") and told.get("body") and not self.response_complete:
+            self.transport.write(chunk(told["body"]))
+            return DONE
+        return self._send(message)
+
+    async def _send(self, message: ASGISendEvent) -> None:
         if message["type"] == cast("Any", WHOLE):
             if self.flow.write_paused and not self.disconnected:
                 await self.flow.drain()
@@ -129,9 +145,15 @@ class Cycle(RequestResponseCycle):
         closes = early or not self.keep_alive or says_close(headers)
         to_head = self.scope["method"] == "HEAD"
         outer: bytes = answer.get(OUTER, b"")
-        self.transport.write(written(answer["status"], headers, outer, answer["body"], closes=closes, to_head=to_head))
-        self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
+        self.response_started = True
+        if answer.get("more_body"):
+            self.chunked_encoding = True
+            self.keep_alive, self.early = early or not closes, early
+            self.transport.write(begun(answer["status"], headers, outer, answer["body"], closes=closes))
+            return
+        self.transport.write(written(answer["status"], headers, outer, answer["body"], closes=closes, to_head=to_head))
+        self.response_complete = True
         self.message_event.set()
         if early:
             self.keep_alive = self.early = True  # as in `send`

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import Protocol
 
 from polling_api.domain.job import Job
@@ -97,7 +98,7 @@ class Topic:
     def tell(self) -> None:
         """Tell all who follow that there is a newer version, or that the job is gone."""
         if self.followers:
-            self._tell(tuple(self.followers), lambda follower: follower.changed(self))
+            self._tell(tuple(self.followers), methodcaller("changed", self))
 
     def set_back(self, job: Job) -> None:
         """Take a version though it is lower, since the primary has lost the known one, and tell all who follow."""
@@ -105,7 +106,7 @@ class Topic:
         self.past.clear()
         self.whole_after = job.status_version - 1
         if self.followers:
-            self._tell(tuple(self.followers), lambda follower: follower.set_back(self))
+            self._tell(tuple(self.followers), methodcaller("set_back", self))
 
     def since(self, version: int) -> Sequence[Snapshot] | None:
         """What a reader who has seen `version` has to be sent, in order: every status after it, and the present.
@@ -113,12 +114,16 @@ class Topic:
         Returns:
             None where statuses in between are not known here: read them, then `complete`.
         """
-        if self.snapshot is None or version < self.whole_after:
+        if self.snapshot is None or self.lacks_after(version):
             return None
         missed = [snapshot for snapshot in self.past if snapshot.job.version > version]
         if self.snapshot.job.version > version:
             missed.append(self.snapshot)
         return missed
+
+    def lacks_after(self, version: int) -> bool:
+        """Whether `since` cannot say what a reader has to be sent who has seen `version`."""
+        return self.snapshot is None or version < self.whole_after
 
     def complete(self, statuses: Sequence[Job]) -> bool:
         """Fill in the past from all versions in which the status changed.

@@ -42,7 +42,7 @@ class ClientEventsEndpoint:
         if scope["method"] == "HEAD":
             await send_whole(Answer(200, HEADERS), scope, send)
             return
-        stream = ClientStream(self._feeds, asked_form(self._form, query(scope)), cursor, send)
+        stream = ClientStream(self._feeds, asked_form(self._form, query(scope)), cursor, scope, send)
         feed = self._feeds.follow(client_id, stream)
         try:
             joint = await self._feeds.joint(feed)
