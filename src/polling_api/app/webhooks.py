@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from polling_api.api.webhook_places import WebhookPlaces
 from polling_api.app import connections
-from polling_api.hub import Alarm, Notice
+from polling_api.hub import Alarm
 from polling_api.settings import Settings
 from polling_api.signing.vault import Vault
 from polling_api.store.engine import Engine
+from polling_api.webhooks.alarm import may_be_told
 from polling_api.webhooks.census import Census
 from polling_api.webhooks.dispatcher import Dispatcher
 from polling_api.webhooks.outbound import GuardedClient, Ports
@@ -43,7 +44,7 @@ def webhooks(settings: Settings, engine: Engine, owner: str) -> Webhooks:
     Raises:
         ValueError: there is no master key.
     """
-    bell, within = Alarm(_tells_a_status), settings.webhook_timeout
+    bell, within = Alarm(may_be_told), settings.webhook_timeout
     client = GuardedClient(
         allow_private=settings.webhook_allow_private, ports=ports(settings), most_kept=settings.webhook_concurrency
     )
@@ -80,12 +81,3 @@ def ports(settings: Settings) -> Ports:
 def webhook_places(settings: Settings) -> WebhookPlaces:
     """Where webhooks may be sent."""
     return WebhookPlaces(ports(settings), allow_private=settings.webhook_allow_private)
-
-
-def _tells_a_status(notice: Notice) -> bool:
-    """Whether somebody may have to be told: nobody is told of progress alone, or of a job's being deleted."""
-    try:
-        job = notice.job()
-    except (ValueError, KeyError, TypeError):  # of a deleted job, or of another release of this service
-        return not notice.tells_deletion
-    return job.version == job.status_version

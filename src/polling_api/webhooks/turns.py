@@ -8,9 +8,10 @@ host neither can take all of it. What is left is given out one by one, to who ha
 Pure but for the clock, which is passed in. The bounds are those of one process.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 from polling_api.domain.webhook import Lane
 from polling_api.store.webhook_leases import Waiting
@@ -18,6 +19,7 @@ from polling_api.store.webhook_leases import Waiting
 FIRST_WINDOW = 2.0
 MOST_LANES = 10_000  # remembered; some 500 bytes each
 TOKEN_WAIT = 0.05  # seconds: tokens come back some hundred a second
+_HUNG = "hung"  # what lanes that hung have been given, in all and of an owner, is counted by this name
 FORGET_AFTER = 600.0  # seconds without a turn: what was learnt of it is old
 
 
@@ -34,11 +36,12 @@ class Bounds:
 
 @dataclass(slots=True)
 class _Share:
-    """What a destination or an owner has: turns that are taken, and tokens, which come back with time."""
+    """What a destination or an owner has: turns taken, those of lanes that hung, and tokens, which come back."""
 
     tokens: float
     at: float
     taken: int = 0
+    hung: int = 0
 
     def refilled(self, rate: float, now: float) -> "_Share":
         """The same with the tokens of the time since it was last asked; those of a second at most."""
@@ -53,6 +56,7 @@ class _Course:
 
     window: float = FIRST_WINDOW
     taken: int = 0
+    hung: bool = False
     not_before: float = 0.0
     used: float = 0.0
 
@@ -80,6 +84,7 @@ class Turns:
         self._destinations: dict[str, _Share] = {}
         self._owners: dict[str, _Share] = {}
         self.taken = 0
+        self._hung = 0
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -90,18 +95,20 @@ class Turns:
         self._forget(now)
         due = {one.lane: one.due for one in waiting if one.due and self._course(one.lane).not_before <= now}
         given, left, limited = Counter[str](), self._bounds.whole - self.taken, False
-        # Who has the least comes first, and again after everybody else has had one more.
-        asking = deque(sorted(due, key=lambda lane: self._lanes[lane].taken))
+        asking = [(*self._merits(lane), lane) for lane in due]
+        heapify(asking)
         while asking and left > 0:
-            lane = asking.popleft()
+            has, waited, lane = heappop(asking)
             if given[lane] == due[lane] or not self._fits(lane, given):
                 continue
             if not self._has_tokens(lane, given, now):
                 limited = True
                 continue
             given.update((lane, *_sharing(lane)))
+            if self._lanes[lane].hung:
+                given.update((_HUNG, f"{_HUNG} {_sharing(lane)[0]}"))
             left -= 1
-            asking.append(lane)
+            heappush(asking, (has + 1, waited, lane))
         rooms = [(lane, given[lane]) for lane in due if given[lane]]
         return Rooms(rooms, TOKEN_WAIT if limited else None)
 
@@ -112,9 +119,11 @@ class Turns:
         course.taken += 1
         course.used = now
         self.taken += 1
-        for share in self._shares(lane, now):
+        owner, destination = self._shares(lane, now)
+        for share in (owner, destination):
             share.taken += 1
             share.tokens -= 1
+        self._count_hung(owner, int(course.hung))
 
     def end(self, lane: str, *, well: bool | None, hung: bool = False, pause: float = 0.0) -> None:
         """Give a turn back.
@@ -127,6 +136,8 @@ class Turns:
         """
         now = self._clock()
         course = self._lanes[lane]
+        owner, destination = self._shares(lane, now)
+        self._count_hung(owner, -course.taken if course.hung else 0)
         course.taken -= 1
         course.used = now
         course.not_before = max(course.not_before, now + pause)
@@ -134,15 +145,32 @@ class Turns:
             course.window = min(course.window + 1, max(1.0, self._bounds.destination // 2))
         elif well is not None:
             course.window = 1.0 if hung else max(1.0, course.window / 2)
+        if well is not None:
+            course.hung = hung
+        self._count_hung(owner, course.taken if course.hung else 0)
         self.taken -= 1
-        for share in self._shares(lane, now):
+        for share in (owner, destination):
             share.taken -= 1
+
+    def _merits(self, lane: str) -> tuple[int, float]:
+        """By which lanes are served, the smallest first: how many turns one has, and when it had its last."""
+        course = self._lanes[lane]
+        return course.taken, course.used
+
+    def _count_hung(self, owner: _Share, by: int) -> None:
+        self._hung += by
+        owner.hung += by
 
     def _fits(self, lane: str, given: Counter[str]) -> bool:
         owner, destination = _sharing(lane)
         course = self._lanes[lane]
         has = course.taken + given[lane]
         if has >= int(course.window) or self._owners[owner].taken + given[owner] >= self._bounds.owner:
+            return False
+        if course.hung and (
+            self._hung + given[_HUNG] >= max(1, self._bounds.whole // 2)
+            or self._owners[owner].hung + given[f"{_HUNG} {owner}"] >= max(1, self._bounds.owner // 2)
+        ):
             return False
         # Who has none may have one all the same: others that hang there do not keep it out.
         return not has or self._destinations[destination].taken + given[destination] < self._bounds.destination

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 from tests.integration.webhooks.conftest import BOUNDS
 
+from in_process.asked_of_postgres import count_statements, statements_asked
 from in_process.deadlines import comes_true
 from in_process.hook_receiver import FAILED, OK, HookReceiver, Told, hook_receiver, never, well
 from in_process.hooked import EVERY_STATUS, TERMINAL, ended_jobs, move, new_endpoint, new_job, new_owner, told
@@ -28,7 +29,7 @@ from polling_api.store.webhook_deliveries import Asked, DeliveryRow
 from polling_api.store.webhook_endpoints import Changed
 from polling_api.store.webhook_leases import Claimed
 from polling_api.webhooks.census import Census
-from polling_api.webhooks.dispatcher import Dispatcher
+from polling_api.webhooks.dispatcher import MOST_CREDIT, MOST_SPACING, Dispatcher
 from polling_api.webhooks.outbound import destination_of
 from polling_api.webhooks.schedule import Answer
 from polling_api.webhooks.standard import secret_of
@@ -374,6 +375,28 @@ async def test_it_is_woken_before_its_own_clock_says_so(
             await ended_jobs(engine, owner, 1)
             wake.set()
             await receiver.until_told(1)
+
+
+class Ringing(asyncio.Event):
+    """An alarm that never stops."""
+
+    def clear(self) -> None:
+        """Ring on."""
+
+
+async def test_being_woken_for_nothing_all_the_time_does_not_keep_postgres_busy(
+    engine: AsyncEngine, dispatching: Dispatching
+) -> None:
+    await count_statements(engine)
+    wake = Ringing()
+    wake.set()
+    async with dispatching(wake=wake):
+        await asyncio.sleep(0.5)  # it is what does not happen that shows
+        before, began = await statements_asked(engine), time.monotonic()
+        await asyncio.sleep(0.5)
+        asked, took = await statements_asked(engine) - before, time.monotonic() - began
+
+    assert 0 < asked <= MOST_CREDIT + took / MOST_SPACING + 2
 
 
 async def test_what_is_due_and_which_endpoints_are_not_well_is_in_the_metrics(engine: AsyncEngine, owner: str) -> None:

@@ -88,6 +88,64 @@ def test_what_is_left_goes_to_who_has_the_least(clock: Clock) -> None:
     assert begin(turns, "a h:1", "b h:2", "c h:3") == {"b h:2": 1, "c h:3": 1}
 
 
+def test_a_lane_that_was_well_and_hangs_now_has_no_more_than_its_share_though_others_end_all_the_time(
+    clock: Clock,
+) -> None:
+    turns = Turns(Bounds(100, 64, 12, 10_000, 10_000), clock)
+    lanes = [f"a h:{number}" for number in range(4)]
+    for lane in lanes:
+        widen(turns, lane, 50)
+    for _ in range(50):
+        for lane, room in begin(turns, *lanes).items():
+            for _ in range(room if lane != "a h:0" else 0):
+                turns.end(lane, well=True)
+
+    assert turns.taken == 3  # of twelve, for four
+
+
+def test_who_has_waited_longest_comes_first_among_those_who_have_as_much(clock: Clock) -> None:
+    turns = Turns(replace(BOUNDS, whole=1), clock)
+    served = list[str]()
+    for _ in range(6):
+        clock.now += 1
+        served += begin(turns, "a h:1", "b h:2", "c h:3")
+        turns.end(served[-1], well=True)
+
+    assert served == ["a h:1", "b h:2", "c h:3"] * 2
+
+
+def hang(turns: Turns, *lanes: str) -> None:
+    """Let each of these lanes have hung."""
+    for lane in lanes:
+        turns.begin(lane)
+        turns.end(lane, well=False, hung=True)
+
+
+def test_lanes_that_hang_leave_half_of_all_turns_to_the_others_however_many_they_are(turns: Turns) -> None:
+    dead = [f"o{number} h:{number}" for number in range(100)]
+    hang(turns, *dead)
+
+    assert begin(turns, *dead).total() == BOUNDS.whole // 2
+    assert begin(turns, *dead, "a x:1") == {"a x:1": 2}
+
+
+def test_lanes_of_an_owner_that_hang_leave_half_of_its_turns_to_its_others(turns: Turns) -> None:
+    dead = [f"a h:{number}" for number in range(10)]
+    hang(turns, *dead)
+
+    assert begin(turns, *dead).total() == BOUNDS.owner // 2
+    assert begin(turns, *dead, "a x:1") == {"a x:1": 2}
+
+
+def test_a_lane_that_is_well_again_counts_as_the_others_do(turns: Turns) -> None:
+    dead = [f"a h:{number}" for number in range(10)]
+    hang(turns, *dead)
+    for lane in begin(turns, *dead):
+        turns.end(lane, well=True)
+
+    assert begin(turns, *dead).total() == BOUNDS.owner
+
+
 def test_no_more_begins_in_a_second_than_the_rate_of_a_destination_and_an_owner(clock: Clock) -> None:
     turns = Turns(Bounds(100, 100, 100, destination_rate=10, owner_rate=4), clock)
     begun = Counter[str]()
