@@ -66,6 +66,15 @@ async def test_only_results_with_an_outcome_come_and_the_end_counts_the_whole_jo
     assert end["count"] == TOTAL
 
 
+@pytest.mark.parametrize("had", [0, 1, 2])
+async def test_a_download_of_one_outcome_is_resumed_too(client: httpx.AsyncClient, ended: Job, had: int) -> None:
+    whole = await lines_of(client, ended, outcome="failed")
+
+    rest = await lines_of(client, ended, outcome="failed", after=whole[had]["index"])
+
+    assert rest == whole[had + 1 :]
+
+
 async def test_pages_of_an_outcome_follow_one_another(client: httpx.AsyncClient, ended: Job) -> None:
     first = await client.get(ended["links"]["results"], params={"outcome": "failed", "limit": 2})
 

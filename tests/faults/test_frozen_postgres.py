@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import psutil
 import pytest
 
@@ -19,11 +20,15 @@ from running.freezing import frozen
 from running.jobs import SET, Job, batch, read, set_of
 from running.service import Service, running_service
 from running.signing import new_client, signing_client
+from running.stored import Store
 
 SETTINGS = {"heartbeat_timeout": "1"}  # as in production
 FOUND_WITHIN = 20.0  # seconds: two heartbeats of a second each, and room on a busy machine
 AT_ONCE = 1.9  # seconds: no deadline of ours is as short
 connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+LINES = {"Accept": "application/x-ndjson", "Accept-Encoding": "identity"}
+PICTURES, PICTURE = 40, 750_000  # more than all buffers on the way hold
+SILENT = 2.0  # seconds in which nothing comes: far more than a batch takes
 MISSING = "/api/v1/jobs/job_00000000000000000000000000000000"
 
 
@@ -87,6 +92,29 @@ async def test_what_is_known_is_served_with_its_age_and_the_rest_is_refused_at_o
     assert [(event.event, event.job["code"]) for event in told] == [("problem", "unavailable")]
     assert back.status_code == 200
     assert "age" not in back.headers
+
+
+async def test_a_download_that_is_under_way_waits_and_goes_on(
+    client: httpx.AsyncClient, service: Service, freezing: Server
+) -> None:
+    job = await submitted(client, items=PICTURES)
+    await client.post(job["links"]["cancel"])
+    await Store(freezing.url).respond(job["id"], PICTURE)
+    # Not the client that looks into every answer for secrets: that takes a second for a megabyte.
+    async with (
+        httpx.AsyncClient(base_url=service.url, timeout=40, trust_env=False) as plain,
+        plain.stream("GET", job["links"]["results"], headers=LINES) as answer,
+    ):
+        pieces = answer.aiter_raw()
+        with frozen(freezing):
+            await until_open(client)
+            before, following = await until_silent(pieces)
+        rest = b"".join([await following, *[piece async for piece in pieces]])
+
+    *rows, end = [orjson.loads(line) for line in (before + rest).splitlines()]
+    assert 0 < len(before.splitlines()) < PICTURES
+    assert [row["index"] for row in rows] == [*range(PICTURES)]
+    assert end == {"object": "results.end", "count": PICTURES}
 
 
 async def test_an_end_is_told_with_its_age_too_by_every_transport(client: httpx.AsyncClient, freezing: Server) -> None:
@@ -209,12 +237,23 @@ async def kill_a_backend(server: Server) -> None:
     connection.terminate()
 
 
-async def submitted(client: httpx.AsyncClient) -> Job:
+async def submitted(client: httpx.AsyncClient, items: int = 2) -> Job:
     """A job, as soon as one can be submitted: what was found away by the last test may still be left alone."""
     async with asyncio.timeout(30):
-        while (answer := await client.post(set_of(client), json=batch())).status_code != 202:  # noqa: ASYNC110 - see above
+        while (answer := await client.post(set_of(client), json=batch(items))).status_code != 202:  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.1)
     return answer.json()
+
+
+async def until_silent(pieces: AsyncIterator[bytes]) -> tuple[bytes, asyncio.Future[bytes]]:
+    """What comes until nothing does for a while; and what will come next."""
+    came = b""
+    while True:
+        following = asyncio.ensure_future(anext(pieces))
+        await asyncio.wait([following], timeout=SILENT)
+        if not following.done():
+            return came, following
+        came += await following
 
 
 async def until_open(client: httpx.AsyncClient) -> None:

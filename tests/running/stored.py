@@ -50,13 +50,17 @@ class Store:
             return Stored(*(await connection.execute(statement)).one())
 
     async def respond(self, job_id: str, bytes_each: int) -> None:
-        """Have every result of a job hold a picture of so many random bytes, as base64, in place of its own."""
+        """Have every item of a job hold a picture of so many random bytes, as base64, in place of what it had."""
         async with self._engine.begin() as connection:
-            told = text("SELECT position FROM results WHERE job_id = :job_id")
+            told = text("SELECT position FROM requests WHERE job_id = :job_id")
             for position in (await connection.execute(told, {"job_id": job_id})).scalars().all():
                 picture = base64.b64encode(os.urandom(bytes_each)).decode()
                 response = f'{{"status_code":200,"body":{{"data":[{{"b64_json":"{picture}"}}]}}}}'
-                change = text("UPDATE results SET response = :response WHERE job_id = :job_id AND position = :position")
+                change = text(
+                    "INSERT INTO results (job_id, position, outcome, response)"
+                    " VALUES (:job_id, :position, 'completed', :response)"
+                    " ON CONFLICT (job_id, position) DO UPDATE SET response = excluded.response"
+                )
                 await connection.execute(change, {"job_id": job_id, "position": position, "response": response})
 
     async def let_results_expire(self, job_id: str) -> None:

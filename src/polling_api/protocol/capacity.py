@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from polling_api import metrics
 from polling_api.errors import Unavailable
+from polling_api.protocol.backlog import Backlog
 from polling_api.ratelimit.address import site_of
 
 MOST_TURNED_AWAY = 100  # connections over the cap that are told so at once; more are cut without a word
@@ -18,9 +19,20 @@ class Capacity:
         most: at once in this process.
         most_of_address: at once from one address (IPv6: from one /64).
         carries_many: whether a peer is counted by the process alone, since many callers come through it: a proxy.
+        backlog: bounds what waits for their readers.
+
+    Attributes:
+        backlog: as above.
     """
 
-    def __init__(self, most: int, most_of_address: int, carries_many: Callable[[str | None], bool]) -> None:
+    def __init__(
+        self,
+        most: int,
+        most_of_address: int,
+        carries_many: Callable[[str | None], bool],
+        backlog: Backlog | None = None,
+    ) -> None:
+        self.backlog = Backlog() if backlog is None else backlog
         self._most = most
         self._most_of_address = most_of_address
         self._carries_many = carries_many

@@ -66,9 +66,7 @@ class CountedProtocol(RepeatedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
-        if self._unsent is not None:
-            self._unsent.end()
-            self._unsent = None
+        self._see_it_no_more()
         if self._counted_for is not None:
             self.capacity.leave(self._counted_for)
             self._counted_for = None
@@ -90,9 +88,8 @@ class CountedProtocol(RepeatedProtocol):
     def resume_writing(self) -> None:
         """The reader has taken most of it."""
         super().resume_writing()
-        if self._unsent is not None and not self.transport.is_closing():
-            self._unsent.end()
-            self._unsent = None
+        if not self.transport.is_closing():
+            self._see_it_no_more()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or close, which waits for the reader too."""
@@ -133,3 +130,10 @@ class CountedProtocol(RepeatedProtocol):
     def _see_it_taken(self) -> None:
         if self._unsent is None:
             self._unsent = Unsent(self.transport, self.bounds.stalled_seconds, self.loop)
+            self.capacity.backlog.enter(self.transport, self._counted_for or "")
+
+    def _see_it_no_more(self) -> None:
+        if self._unsent is not None:
+            self._unsent.end()
+            self._unsent = None
+            self.capacity.backlog.leave(self.transport)

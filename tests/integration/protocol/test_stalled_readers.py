@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -11,6 +11,7 @@ from tests.integration.protocol.conftest import MANY, PATIENT, Echo, serving
 
 from in_process.deadlines import eventually
 from polling_api.protocol import Capacity
+from polling_api.protocol.backlog import Backlog
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = 8 * 1024 * 1024  # bytes: more than the system keeps for a connection
@@ -74,6 +75,18 @@ async def deaf_client(port: int, *requests: bytes, window: int = SMALL_WINDOW) -
         yield own
 
 
+async def received(own: socket.socket) -> int:
+    """Read an answer of `/whole`: how many bytes it had, with its head."""
+    loop, read = asyncio.get_running_loop(), 0
+    async with asyncio.timeout(30):
+        while read <= LARGE:
+            piece = await loop.sock_recv(own, SMALL_WINDOW)
+            if not piece:
+                raise ConnectionResetError
+            read += len(piece)
+    return read
+
+
 @pytest.fixture
 def teller() -> Teller:
     return Teller()
@@ -135,6 +148,31 @@ async def test_an_answer_that_was_given_up_is_cut_at_once_where_its_reader_is_sl
     async with serving(teller, PATIENT, capacity=capacity) as port, deaf_client(port, GET % b"/given-up"):
         await eventually(lambda: teller.answered == 1, WITHIN)
         await eventually(lambda: capacity.open == 0, WITHIN)
+
+
+@pytest.mark.parametrize(
+    "backlog", [Backlog(most=20 * 1024 * 1024), Backlog(most_of_address=20 * 1024 * 1024)], ids=["all", "an address"]
+)
+async def test_where_too_much_waits_for_readers_whoever_is_longest_at_it_is_cut(
+    teller: Teller, backlog: Backlog
+) -> None:
+    capacity = Capacity(MANY, MANY, lambda _: False, backlog)
+    async with (
+        serving(teller, PATIENT, capacity=capacity, in_system=IN_SYSTEM) as port,
+        AsyncExitStack() as stack,
+    ):
+        first, second = [await stack.enter_async_context(deaf_client(port, GET % b"/whole")) for _ in range(2)]
+        await eventually(lambda: teller.answered == 2, WITHIN)
+        both = capacity.open
+
+        third = await stack.enter_async_context(deaf_client(port, GET % b"/whole"))
+        await eventually(lambda: capacity.open == 2 and teller.answered == 3, WITHIN)
+        read = [await received(own) for own in (second, third)]
+        with pytest.raises(ConnectionResetError):
+            await received(first)
+
+    assert both == 2
+    assert all(whole > LARGE for whole in read)
 
 
 async def test_who_makes_a_long_answer_is_told_that_nobody_is_there(teller: Teller, capacity: Capacity) -> None:
