@@ -217,7 +217,26 @@ def _lines(what: str, ways: Ways) -> list[Line]:
                 must=goals.get(way),
             )
         )
-    return lines
+    return [*lines, *_against_polls(what, ways)]
+
+
+def _against_polls(what: str, ways: Ways) -> list[Line]:
+    """A call for a hundred jobs against a hundred conditional polls."""
+    polls, batches = ways["304s"], ways["batch-get"]
+    return [
+        Line(
+            what=f"{what}, a minute: {unit} of batch-get against those of 304s",
+            ours=[ours],
+            unit=unit,
+            anchor="304s",
+            beside=[beside],
+            must=must,
+        )
+        for unit, ours, beside, must in (
+            ("requests", batches.requests, polls.requests, 1 / TOGETHER),
+            ("kB", batches.bytes / 1000, polls.bytes / 1000, 0.5),
+        )
+    ]
 
 
 if __name__ == "__main__":

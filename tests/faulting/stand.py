@@ -88,6 +88,7 @@ async def standing(
         **({} if replica is None else {"replica_urls": replica.url, **COLD}),
         "lease_seconds": str(LEASE),
         "heartbeat_timeout": "1",
+        "replica_timeout": "0.25",
         "upstream_timeout": "5",
         "drain_seconds": str(drain),
         "log_level": "info",

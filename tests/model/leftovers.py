@@ -18,6 +18,7 @@ _HELD: Final = (
     "hub._waiting",
     "cache._refresher._waiting",
     "replicated.replica._reading",
+    *(f"feeds.{part}" for part in ("_feeds", "_wanted", "_joining", "_asked_for")),
     *(f"{reads}.{part}" for reads in _READS for part in ("_waiting", "_under_way", "_reading")),
 )
 
@@ -26,7 +27,7 @@ def leftovers(world: World) -> Iterator[str]:
     """All that is left where nothing should be; stops what runs until it is stopped."""
     for node in world.nodes:
         node.absences.add(ANYBODY, [])  # what is over goes with the next denial
-        parts = {"cache": node.cache, "replicated": node.replicated}
+        parts = {"cache": node.cache, "replicated": node.replicated, "feeds": node.feeds}
         for name in _HELD:
             if parts.get(name.partition(".")[0], node) is not None and len(left := attrgetter(name)(node)):
                 yield f"{node} keeps {len(left)} in {name}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from model.postgres import PostgresSource
 from model.redis import ModelStatuses, ModelTransport
+from model.replay import ModelReplays
 from model.replica import ModelReplica, Replicated
 from polling_api.api.ownership import Ownership
 from polling_api.cache import CACHE_CIRCUIT, Keeping, RedisClock, StatusCache
@@ -13,7 +14,7 @@ from polling_api.domain.job import Job
 from polling_api.hub import Hub, Notice
 from polling_api.replicas import Beats
 from polling_api.resilience.breaker import Breaker
-from polling_api.watch import Absences, Bounds, StatusWatch, Topic
+from polling_api.watch import Absences, Bounds, ClientFeeds, StatusWatch, Topic
 
 if TYPE_CHECKING:
     from model.world import World
@@ -41,6 +42,7 @@ class Node:
         cached: whether it asks Redis before it asks Postgres.
         replica: asked before the primary is; None for none.
         beats: makes what it knows of the primary's beats.
+        feeds: makes the feeds of clients; None for none.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class Node:
         cached: bool,
         replica: ModelReplica | None = None,
         beats: MakeBeats = honest_beats,
+        feeds: Callable[..., ClientFeeds] | None = None,
     ) -> None:
         self.process = world.process(name)
         self._rules = world.rules
         self._clock = world.loop.time
         keeping = Keeping(CACHED_FOR, RedisClock()) if cached else None
-        self.process.context.run(self._build, world, watch, keeping, replica, beats)
+        self.process.context.run(self._build, world, watch, keeping, replica, beats, feeds)
         world.nodes.append(self)
         world.stoppable.append(self)
 
@@ -71,6 +74,7 @@ class Node:
         keeping: Keeping | None,
         replica: ModelReplica | None,
         beats: MakeBeats,
+        feeds: Callable[..., ClientFeeds] | None,
     ) -> None:
         clock = world.loop.time
         self.cache: StatusCache | None = None
@@ -93,6 +97,11 @@ class Node:
             self.hub.join(listener)
         world.bus.join(self.process, self.hub)
         running = [self.hub.run, self.watch.run]
+        self.feeds: ClientFeeds | None = None
+        if feeds is not None:
+            self.feeds = feeds(ModelReplays(world.wire, world.postgres), self.hub, BOUNDS, clock=clock)
+            self.hub.join(self.feeds)
+            running.append(self.feeds.run)
         if self.cache is not None:
             running.append(self.cache.run)
         if self.replicated is not None:

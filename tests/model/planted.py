@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from model.postgres import following
 from model.redis import Record, Redis
 from polling_api.cache.keeping import Outcome
 from polling_api.domain.job import Job
+from polling_api.domain.places import Horizon, Moves, Place
+from polling_api.hub import Notice
 from polling_api.monitor.ledger import Ledger
 from polling_api.monitor.tenure import Tenure
 from polling_api.replicas import Beats, Extent
 from polling_api.representation import Snapshot
 from polling_api.store.changes import Change
-from polling_api.watch import Follower, StatusWatch, Topic
+from polling_api.watch import ClientFeeds, Follower, ReplaySource, StatusWatch, Topic
 from polling_api.watch.loading import Sees, anybody
 
 
@@ -123,6 +126,37 @@ class Trusting(Beats):
         return Extent(self._clock(), None)
 
 
+class HighestId(ClientFeeds):
+    """Takes the highest number of a transaction that it has seen for all that were committed."""
+
+    def __init__(self, source: ReplaySource, *arguments: Any, **named: Any) -> None:
+        super().__init__(_Closed(source), *arguments, **named)
+
+
+class _Closed:
+    """A primary that says nothing of transactions that are still open."""
+
+    def __init__(self, source: ReplaySource) -> None:
+        self._source = source
+        self.visits = source.visits
+
+    async def moves(self, places: Mapping[str, Place | None], *, limit: int) -> Mapping[str, Moves]:
+        """As the primary says it, but for those."""
+        told = await self._source.moves(places, limit=limit)
+        return {client_id: replace(page, until=Horizon(page.until.following)) for client_id, page in told.items()}
+
+
+class TellsWhatItHears(ClientFeeds):
+    """Takes each message for news, though it may be late, or come twice."""
+
+    def notice(self, notice: Notice) -> None:
+        """As the feeds do, having forgotten what was told."""
+        feed = self._feeds.get(notice.client_id or "")
+        if feed is not None and notice.job_id in feed._known:  # pyright: ignore[reportPrivateUsage]
+            feed._known[notice.job_id] = notice.version - 1  # pyright: ignore[reportPrivateUsage]
+        super().notice(notice)
+
+
 class Bug(NamedTuple):
     """A mistake, in the world in which it shows.
 
@@ -146,6 +180,8 @@ BUGS: Final[Mapping[str, Bug]] = {
     "lost notice not made up for": Bug("crashing", {"watch": NeverCompares}, "s after it may"),
     "past not read": Bug("streaming", {"watch": ForgetsThePast}, ", past ["),
     "one of many not followed": Bug("batching", {"watch": FollowsTheFirst}, "though its node knows"),
+    "open transaction passed over": Bug("feeding", {"feeds": HighestId}, ", past [1]"),
+    "doubled notice told": Bug("feeding", {"feeds": TellsWhatItHears}, "goes on from version"),
     "followers kept": Bug("waiting", {"watch": NeverLetsGo}, "A keeps 1 in watch._topics"),
     "older answer given": Bug("polling", {"watch": BelievesItself}, "to who has seen"),
 }

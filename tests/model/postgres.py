@@ -7,6 +7,7 @@ from math import inf
 from typing import Final
 
 from model.loop import ModelLoop
+from model.replay import Transactions
 from model.wire import Wire
 from polling_api.domain.advance import CancelRequested, Transition, advance
 from polling_api.domain.job import Job, Progress, Status
@@ -27,9 +28,10 @@ def _version(job: Job) -> Version:
     return job.id, job.version, job.updated_at
 
 
-def new_job(job_id: str) -> Job:
+def new_job(job_id: str, client_id: str | None = None) -> Job:
     """A job as it is submitted."""
     return Job(
+        client_id=client_id,
         id=job_id,
         version=1,
         status=Status.QUEUED,
@@ -61,6 +63,7 @@ class Postgres:
     Attributes:
         away: whether nobody reaches it.
         log: versions and beats, in the order in which they were committed.
+        transactions: which wrote the versions.
     """
 
     def __init__(self, loop: ModelLoop) -> None:
@@ -71,6 +74,7 @@ class Postgres:
         self._lost_at: dict[Version, float] = {}
         self._missing_since: dict[str, float] = {}
         self._owners: dict[str, str] = {}
+        self.transactions = Transactions()
         self._era = 0
         self._beats = 0
         self.log: list[Job | str] = []
@@ -82,10 +86,10 @@ class Postgres:
         """See `Server`."""
         return Unavailable(reason)
 
-    def create(self, job_id: str) -> Job:
-        """Store a job."""
-        job = new_job(job_id)
-        self._commit(job)
+    def create(self, job_id: str, client_id: str | None = None, xid: int | None = None) -> Job:
+        """Store a job, by a transaction that has begun, or by one of its own."""
+        job = new_job(job_id, client_id)
+        self._commit(job, xid)
         return job
 
     def job(self, job_id: str) -> Job | None:
@@ -120,7 +124,11 @@ class Postgres:
 
     def followed_at(self, job: Job) -> float:
         """The moment since which a version is not the newest any more; that of the end of time if it is."""
-        later = (one for one in self.versions(job.id) if one.version > job.version)
+        return self.committed_after(job.id, job.version)
+
+    def committed_after(self, job_id: str, number: int) -> float:
+        """The moment since which there is a version of a higher number; that of the end of time if there is none."""
+        later = (one for one in self.versions(job_id) if one.version > number)
         return min((self._committed_at[_version(one)] for one in later), default=inf)
 
     def claim(self, owner: str) -> list[tuple[Job, bool]]:
@@ -208,7 +216,8 @@ class Postgres:
             if job_id in self._versions
         }
 
-    def _commit(self, job: Job) -> None:
+    def _commit(self, job: Job, xid: int | None = None) -> None:
+        self.transactions.commit(job, self.transactions.begin() if xid is None else xid)
         self._versions.setdefault(job.id, []).append(job)
         self._committed_at[_version(job)] = self._loop.now
         self.log.append(job)

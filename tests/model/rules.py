@@ -11,10 +11,13 @@ from polling_api.domain.job import Job
 from polling_api.hub import Notice
 
 if TYPE_CHECKING:
+    from model.following import Follower
     from model.node import Node
+    from polling_api.watch import ClientFeed
 
 NEWER_WITHIN: Final = 4.0  # seconds: the comparison's interval, and as long as its answer and the one before may take
 GONE_WITHIN: Final = 4.5  # seconds: of what was lost, the primary is asked twice
+FED_WITHIN: Final = 6.5  # seconds: of a client's stream, whose comparison may have three more pages than one
 READ_WITHIN: Final = 6.5  # seconds: as long as a follower may wait for the cache and, in all, for the primary
 EPSILON: Final = 1e-6  # seconds
 
@@ -67,6 +70,7 @@ class Rules:
         self._postgres = postgres
         self._redis = redis
         self._sleepers: list[Sleeper] = []
+        self._followers: dict[Follower, tuple[Node, ClientFeed]] = {}
         self._troubled: dict[Process, float] = {}
         self._highest: dict[tuple[Node, str], int] = {}
         self._told_at: dict[tuple[Node, str, int], float] = {}
@@ -86,6 +90,14 @@ class Rules:
     def ends(self, sleeper: Sleeper) -> None:
         """Somebody has what it waited for, or went away."""
         self._sleepers.remove(sleeper)
+
+    def follows(self, node: "Node", follower: "Follower", feed: "ClientFeed") -> None:
+        """Somebody begins to follow all of a client's jobs."""
+        self._followers[follower] = node, feed
+
+    def follows_no_more(self, follower: "Follower") -> None:
+        """Somebody went away."""
+        del self._followers[follower]
 
     def shown(self, node: "Node", job: Job, *, seen: int, marked: bool) -> None:
         """A reader who has seen a version is shown one at a node; `marked` where it is told that it may be old."""
@@ -144,6 +156,18 @@ class Rules:
             self.require(late <= 0.0, f"{sleeper} sleeps at {known and known.version}, {late:.3f} s after it may")
             if known is not None:
                 self._does_not_go_back(node, known)
+
+        for follower, (node, feed) in self._followers.items():
+            if follower.sleeps:
+                self._is_fed(follower, node, feed, moment)
+
+    def _is_fed(self, follower: "Follower", node: "Node", feed: "ClientFeed", moment: float) -> None:
+        self.require(follower.reached == feed.number, f"{follower} has read to {follower.reached} of {feed.number}")
+        since = max(follower.began, self._troubled.get(node.process, -inf))
+        for job_id, version in follower.told.items():
+            if version or follower.expects(job_id):
+                late = moment - max(since, self._postgres.committed_after(job_id, version)) - FED_WITHIN
+                self.require(late <= 0.0, f"{follower} sleeps at {version} of {job_id}, {late:.3f} s after it may")
 
     def _unread_for(self, sleeper: Sleeper, moment: float) -> float:
         """Seconds in which a job is not known here that somebody follows: it is being read, or told to be gone."""

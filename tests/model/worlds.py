@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from model.following import CLIENT, Follower, Submitter
 from model.many import BatchWaiter
 from model.monitor import Course, Monitor
 from model.node import MakeBeats, Node, honest_beats
@@ -16,7 +17,7 @@ from model.writers import Canceller, Deleter
 from polling_api.api.batch_shapes import ManyUntil
 from polling_api.domain.job import Status
 from polling_api.monitor.ledger import Ledger
-from polling_api.watch import StatusWatch
+from polling_api.watch import ClientFeeds, StatusWatch
 
 JOB: Final = f"job_{1:032x}"
 OTHER: Final = f"job_{2:032x}"
@@ -38,6 +39,7 @@ class Make:
     ledger: Callable[..., Ledger] = Ledger
     redis: Callable[..., Redis] = Redis
     beats: MakeBeats = honest_beats
+    feeds: Callable[..., ClientFeeds] = ClientFeeds
 
     def world(self, allowed: Allowed) -> World:
         """A world with one job in it."""
@@ -45,9 +47,17 @@ class Make:
         world.postgres.create(JOB)
         return world
 
-    def node(self, world: World, name: str, *, cached: bool = False, replica: ModelReplica | None = None) -> Node:
+    def node(
+        self,
+        world: World,
+        name: str,
+        *,
+        cached: bool = False,
+        replica: ModelReplica | None = None,
+        feeds: Callable[..., ClientFeeds] | None = None,
+    ) -> Node:
         """A node."""
-        return Node(world, name, self.watch, cached=cached, replica=replica, beats=self.beats)
+        return Node(world, name, self.watch, cached=cached, replica=replica, beats=self.beats, feeds=feeds)
 
     def monitor(
         self, world: World, course: Course, *, name: str = "M", after: Monitor | None = None, cached: bool = False
@@ -169,6 +179,16 @@ def batching(make: Make) -> World:
     return world
 
 
+def feeding(make: Make) -> World:
+    """A slow reader of all of a client's jobs, who comes back elsewhere; one more is written, and committed later."""
+    world = World(Allowed(lost=1, doubled=1, hang_ups=1, failed_calls=1, broken_links=1), make.redis)
+    world.postgres.create(JOB, CLIENT)
+    Follower(world, [make.node(world, name, feeds=make.feeds) for name in "AB"], (JOB, OTHER))
+    Submitter(world, OTHER)
+    make.monitor(world, WITH_PROGRESS)
+    return world
+
+
 def cancelling(make: Make) -> World:
     """A caller cancels the job at one node, while its monitor moves it, and one waits at another."""
     world = make.world(Allowed(lost=1, failed_calls=1))
@@ -214,6 +234,7 @@ SMALL: Final = (
     replicated,
     replicated_over,
     batching,
+    feeding,
     cancelling,
     deleting,
 )

@@ -34,7 +34,11 @@ _READ = (
     )
 )
 
-_LOOK = "SELECT pg_is_in_recovery(), coalesce((SELECT recent FROM replica_beats), '{}')"
+# The last column is never true: it asks whether reads would be allowed.
+_LOOK = """
+    SELECT pg_is_in_recovery(), coalesce((SELECT recent FROM replica_beats), '{}'),
+        EXISTS (SELECT FROM jobs JOIN transitions ON transitions.job_id = jobs.id WHERE false)
+"""
 
 
 class Unfit(Unavailable):
@@ -104,7 +108,7 @@ class ReplicaServer:
 
 
 async def _look(connection: Any) -> tuple[bool, Sequence[str]]:
-    replays, beats = await connection.fetchrow(_LOOK)
+    replays, beats, _ = await connection.fetchrow(_LOOK)
     return replays, beats
 
 

@@ -204,3 +204,17 @@ async def test_another_database_is_unfit_and_says_why(servers: Replicated) -> No
         assert watched.replica.standing is Standing.UNFIT
         with pytest.raises(Unavailable, match='relation "'):
             await watched.replica.read(["job_1"])
+
+
+async def test_one_that_shows_its_beats_and_no_jobs_is_unfit_too(servers: Replicated, mover: Mover) -> None:
+    """Else each cold read would ask it in vain, and its health would look good."""
+    await mover.stored()
+    await ask(servers.primary, "CREATE ROLE looker LOGIN")
+    await ask(servers.primary, "GRANT SELECT ON replica_beats TO looker")
+    for server in servers.replicas:
+        await caught_up(servers.primary, server)
+    forbidden = Another(servers.replica.url.replace("postgres@", "looker@"), servers.replica.where)
+    async with watching(servers.primary, [forbidden]) as watched:
+        await watched.look()
+
+        assert watched.replica.standing is Standing.UNFIT
