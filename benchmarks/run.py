@@ -29,6 +29,7 @@ PROGRAMS = (
     "spread_out",
     "wake_waiters",
     "second_node",
+    "sweeping",
     "json_forms",
     "results",
 )

@@ -46,8 +46,8 @@ class Rendered:
     def __init__(self, job: Job, form: Form) -> None:
         self.job = job
         self.form = form
-        # By status and coding: those that `api.answers` keeps, with their max-age.
-        self.answers: dict[tuple[int, Coding | None], tuple[int, Any]] = {}
+        # By status, coding and seconds waited for: those that `api.answers` keeps, with their max-age.
+        self.answers: dict[tuple[int, Coding | None, int | None], tuple[int | None, Any]] = {}
         # By the version that a reader has seen: what `api.streaming` keeps for all who lack the same.
         self.news: dict[int, Any] = {}
 

@@ -19,6 +19,8 @@ from polling_api.watch import Remark, StatusWatch, Topic
 WHOLE: Final = "polling.answer"
 OUTER: Final = "outer"  # of such a message: the header lines that it is given on its way
 
+MOST_KEPT = 32  # of one version in one form: waits are of whole seconds, and most are of the same few lengths
+
 _NOT_MODIFIED = 304
 VARY = (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, X-API-Version, Origin")
 NO_STORE = (b"cache-control", b"no-store")
@@ -51,12 +53,12 @@ class Answer(NamedTuple):
 def state(rendered: Rendered, *, granted: int | None, accepted: Accepted = PLAIN) -> Answer:
     """`200` with the job. `granted` is the wait in seconds, None where none was asked for."""
     coding = accepted.coding_of(len(rendered.body))
-    return _usual(rendered, 200, coding) if granted is None else _waited(rendered, 200, granted, coding)
+    return _kept(rendered, 200, granted, coding)
 
 
 def not_modified(rendered: Rendered, *, granted: int | None) -> Answer:
     """`304`: of the `200`'s headers those that a cache needs, and no others (RFC 9110, section 15.4.5)."""
-    return _usual(rendered, 304) if granted is None else _waited(rendered, 304, granted)
+    return _kept(rendered, 304, granted)
 
 
 def remarked(answer: Answer, job: Job, remark: Remark) -> Answer:
@@ -94,21 +96,21 @@ def unfinished(rendered: Rendered) -> Headers:
     return [] if rendered.job.terminal else [(b"retry-after", b"%d" % rendered.job.poll_after)]
 
 
-def _usual(rendered: Rendered, status: int, coding: Coding | None = None) -> Answer:
-    """The answer to a poll that would not wait, kept for all who ask for this version while it stays the same."""
-    max_age, form = rendered.max_age(time.time()), (status, coding)
+def _kept(rendered: Rendered, status: int, granted: int | None, coding: Coding | None = None) -> Answer:
+    """The answer about a version, kept for all who ask for it in the same way while it stays the same."""
+    # A cache that reused a waited answer would make its client ask again at once, for ever.
+    max_age = rendered.max_age(time.time()) if granted is None else None
+    form = status, coding, granted
     kept_for, answer = rendered.answers.get(form, (None, None))
     if answer is None or kept_for != max_age:
-        caching = (b"cache-control", b"private, max-age=%d" % max_age)
-        answer = _of(rendered, status, coding, caching, VARY)
+        if max_age is None:
+            answer = _of(rendered, status, coding, NO_STORE, VARY, (b"preference-applied", b"wait=%d" % granted))
+        else:
+            answer = _of(rendered, status, coding, (b"cache-control", b"private, max-age=%d" % max_age), VARY)
         answer = answer._replace(headers=KeptHeaders(answer.headers))
-        rendered.answers[form] = max_age, answer
+        if len(rendered.answers) < MOST_KEPT or form in rendered.answers:
+            rendered.answers[form] = max_age, answer
     return answer
-
-
-def _waited(rendered: Rendered, status: int, granted: int, coding: Coding | None = None) -> Answer:
-    # A cache that reused a waited answer would make its client ask again at once, for ever.
-    return _of(rendered, status, coding, NO_STORE, VARY, (b"preference-applied", b"wait=%d" % granted))
 
 
 def _of(rendered: Rendered, status: int, coding: Coding | None, *headers: tuple[bytes, bytes]) -> Answer:

@@ -4,11 +4,11 @@ The edge has a guard look at each request as it comes, and again as its answer b
 says who the caller is, and the route counts it: hot reads by `Guard.count`, ordinary ones by slowapi's declarations.
 """
 
-import asyncio
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from time import time
+from types import TracebackType
 from typing import Final, Protocol
 
 from starlette.types import Receive, Scope
@@ -38,6 +38,7 @@ from polling_api.ratelimit import (
 )
 from polling_api.ratelimit.address import site_of
 from polling_api.ratelimit.windows import HELD_ENOUGH
+from polling_api.resilience.delays import Delay
 
 ADDRESS: Final = "polling.address"  # of the scope: what a request counts against, where it is not the peer's address
 LIMITED: Final = "/api/"  # what is below it is limited, and says how far
@@ -104,6 +105,7 @@ class Guard:
         self._own_hour = own_hour
         self._clock = clock
         self._nobody = lru_cache(_MOST_ADDRESSES)(partial(nobody, figures=figures))
+        self._in_the_burst = Delay[_Wait](HELD_ENOUGH, self._free_of_burst)
 
     def meet(self, scope: Scope) -> None:
         """Find out which address a request counts against; until more is known, that is who makes it."""
@@ -176,14 +178,9 @@ class Guard:
         if not decision.allowed:
             raise limited(decision)
 
-    @contextmanager
-    def waits(self, scope: Scope) -> Generator[None]:
+    def waits(self, scope: Scope) -> AbstractContextManager[None]:
         """A block during which a wait that was counted is held; soon it is in the burst no more."""
-        timer = asyncio.get_running_loop().call_later(HELD_ENOUGH, self._free_of_burst, scope)
-        try:
-            yield
-        finally:
-            timer.cancel()
+        return _Wait(self._in_the_burst, scope)
 
     def told(self, scope: Scope, status: int) -> bytes:
         """Settle what a request counts, now that its answer is known, and say what is left."""
@@ -213,10 +210,10 @@ class Guard:
             return decision
         return self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
 
-    def _free_of_burst(self, scope: Scope) -> None:
-        decision: Decision | None = scope.get(DECISION)
+    def _free_of_burst(self, wait: "_Wait") -> None:
+        decision: Decision | None = wait.scope.get(DECISION)
         if decision is not None:
-            scope[DECISION] = self._windows.settle(decision, self._clock(), free_of_burst=True)
+            wait.scope[DECISION] = self._windows.settle(decision, self._clock(), free_of_burst=True)
 
     def _decide(self, scope: Scope, job: str | None = None, endpoint: str = POLL) -> Decision:
         decision = self._windows.decide(scope[PARTY], self._clock(), job=job, endpoint=endpoint)
@@ -237,6 +234,24 @@ class Guard:
             missed = scope.get("path_params", {}).values()
         if missed:
             self._suspects.missed(party, missed, self._clock())
+
+
+class _Wait:
+    """A block during which a wait is held; small, since thousands are at once."""
+
+    __slots__ = ("_in_the_burst", "scope")
+
+    def __init__(self, in_the_burst: "Delay[_Wait]", scope: Scope) -> None:
+        self._in_the_burst = in_the_burst
+        self.scope = scope
+
+    def __enter__(self) -> None:
+        self._in_the_burst.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._in_the_burst.discard(self)
 
 
 def _is_forwarded(scope: Scope) -> bool:

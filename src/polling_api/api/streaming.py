@@ -1,24 +1,20 @@
 """Server-Sent Events (WHATWG HTML, section 9.2) of one job: every status in order, the newest progress, the end."""
 
 import asyncio
-import time
 from typing import Protocol
 
 import structlog
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
-from polling_api import metrics
 from polling_api.api.answers import oldest
 from polling_api.api.event_stream import COMMENT, greeting, opening, part, problem_event
 from polling_api.api.held import SteppedSend
+from polling_api.api.news import MOST_NEWS, News
 from polling_api.api.ownership import no_such_job
 from polling_api.api.problems import problem_document
-from polling_api.domain.job import Job
 from polling_api.errors import Unavailable
 from polling_api.representation import Form
 from polling_api.watch import StatusWatch, Topic
-
-MOST_NEWS = 16  # kept of one version: nearly all its readers have seen the one before it
 
 _log = structlog.get_logger(__name__)
 
@@ -115,40 +111,6 @@ class OpenStream:
         raise NotImplementedError
 
 
-class _News:
-    """What all readers of a form are sent who have seen the same version.
-
-    Args:
-        missed: the events that they lack.
-        job: the newest version, which is in the last of them.
-
-    Attributes:
-        part: the bytes, as the server takes them.
-        version: which one they have seen then.
-        last: whether the stream ends with it.
-    """
-
-    __slots__ = ("_committed_at", "_told", "last", "part", "version")
-
-    def __init__(self, missed: bytes, job: Job) -> None:
-        self.part = part(missed, last=job.terminal)
-        self.version = job.version
-        self.last = job.terminal
-        self._committed_at = job.updated_at.timestamp()
-        self._told = 0
-
-    def count(self) -> None:
-        """It was written to a stream. All that are written in one turn of the loop come to their sockets at its end."""
-        if not self._told:
-            asyncio.get_running_loop().call_soon(self._observe)
-        self._told += 1
-
-    def _observe(self) -> None:
-        told, self._told = self._told, 0
-        delay = max(0.0, time.time() - self._committed_at)
-        metrics.commit_to_socket("stream").observe_many(delay, told)
-
-
 class EventStream(OpenStream):
     """One open stream. The version its reader has seen is all it remembers; the topic has the rest.
 
@@ -159,7 +121,7 @@ class EventStream(OpenStream):
         send: the server's.
     """
 
-    __slots__ = ("_form", "_seen", "_topic", "_watch")
+    __slots__ = ("_form", "_greeting", "_seen", "_topic", "_watch")
 
     def __init__(self, watch: StatusWatch, form: Form, scope: Scope, send: Send) -> None:
         super().__init__(scope, send)
@@ -167,6 +129,7 @@ class EventStream(OpenStream):
         self._form = form
         self._topic: Topic | None = None
         self._seen = 0
+        self._greeting = b""  # of a reader's first event, where that is not the stream's beginning
 
     def begin(self, topic: Topic, seen: int | None) -> None:
         """Send the headers and what the reader has missed.
@@ -177,15 +140,17 @@ class EventStream(OpenStream):
         """
         self._topic = topic
         self._begun = True
-        told = b""
         self._seen = seen or 0
+        # The first bytes come at once, so that proxies and EventSource know that the stream is open.
+        told = COMMENT
         if seen is None and topic.snapshot is not None:
             newest = topic.snapshot
-            told, self._seen = newest.rendered(self._form).event, newest.job.version
+            told, self._seen = greeting() + newest.rendered(self._form).event, newest.job.version
             self._ended = newest.job.terminal or self._leaving
-        # The first bytes come at once, so that proxies and EventSource know that the stream is open.
+        else:
+            self._greeting = greeting()
         ages = oldest(self._watch, [topic])
-        self.sending.write(*opening(greeting() + (told or COMMENT), self._scope, last=self._ended, also=ages))
+        self.sending.write(*opening(told, self._scope, last=self._ended, also=ages))
         self._catch_up()
 
     def changed(self, topic: Topic) -> None:
@@ -212,7 +177,7 @@ class EventStream(OpenStream):
         news = self._news(self._topic)
         if news is not None:
             self._seen, self._ended = news.version, news.last
-            self.sending.write(news.part)
+            self.sending.write(self._greeted(news.part) if self._greeting else news.part)
             news.count()
             if self._topic.gone:
                 self._catch_up()
@@ -221,17 +186,21 @@ class EventStream(OpenStream):
         elif self._topic.lacks_after(self._seen):
             self._reading = asyncio.create_task(self._read_past(self._topic))
 
-    def _news(self, topic: Topic) -> _News | None:
+    def _news(self, topic: Topic) -> News | None:
         """What the reader lacks, as far as it is known here; made once for all who lack the same."""
         if topic.snapshot is None:
             return None
         rendered = topic.snapshot.rendered(self._form)
-        news: _News | None = rendered.news.get(self._seen)
+        news: News | None = rendered.news.get(self._seen)
         if news is None and (missed := topic.since(self._seen)):
-            news = _News(b"".join(snapshot.rendered(self._form).event for snapshot in missed), rendered.job)
+            news = News(b"".join(snapshot.rendered(self._form).event for snapshot in missed), rendered.job)
             if len(rendered.news) < MOST_NEWS:
                 rendered.news[self._seen] = news
         return news
+
+    def _greeted(self, first: Message) -> Message:
+        greeted, self._greeting = self._greeting + first["body"], b""
+        return {**first, "body": greeted}
 
     def _finish(self, farewell: bytes = b"") -> None:
         self._ended = True

@@ -82,7 +82,9 @@ class HeldAnswer:
             return
         self.answered = True
         answer = self._answer(None if self._topic.gone else self._topic.snapshot)
-        self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages(self._scope))
+        if extra:
+            answer = answer._replace(headers=[*answer.headers, *extra])
+        self.sending.write(*answer.messages(self._scope))
 
 
 def version_seen(rendered: Rendered, condition: Condition, *, any_change: bool) -> int:

@@ -15,6 +15,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 UNIX = "unix"  # a peer on a Unix socket, and how such peers are trusted
 
+_MOST_PEERS = 8192  # addresses that are remembered: those of the callers of now
 _MOST_HOPS = 16  # more are no proxies, but somebody who fills a header
 _LONGEST = 64  # characters of an address: 45, and the zone of one that is of a link alone
 _SITE_BITS = 64  # what one subscriber has of IPv6, and can change addresses in at will
@@ -36,6 +37,7 @@ class Proxies:
 
     def __init__(self, trusted: Iterable[str]) -> None:
         names = list(trusted)
+        self.trust_peer = lru_cache(_MOST_PEERS)(self._trust_peer)  # asked at each connection; it takes 5 µs
         self.unix = UNIX in names
         self._networks: Networks = tuple(ip_network(name) for name in names if name != UNIX)
 
@@ -46,7 +48,7 @@ class Proxies:
         """Whether what `address` says is believed."""
         return any(address in network for network in self._networks)
 
-    def trust_peer(self, host: str | None) -> bool:
+    def _trust_peer(self, host: str | None) -> bool:
         """Whether what the peer `host` says is believed; None or empty is a peer on a Unix socket."""
         if not host:
             return self.unix
@@ -75,7 +77,7 @@ def address_of(peer: str | None, forwarded: Sequence[bytes], forwarded_for: Sequ
     return UNIX if agreed is None else _site(agreed)
 
 
-@lru_cache(maxsize=8192)  # of the callers of now; reading an address takes 3 µs
+@lru_cache(_MOST_PEERS)  # reading an address takes 3 µs
 def site_of(host: str | None) -> str:
     """The address that `host` counts against; what is no address, as it is."""
     if not host:
@@ -166,7 +168,7 @@ def _parsed(host: str) -> Address | None:
     return None if len(host) > _LONGEST else _parsed_short(host)
 
 
-@lru_cache(maxsize=8192)  # as above, where they come through a proxy; of bounded keys, since callers write these
+@lru_cache(_MOST_PEERS)  # as above, where they come through a proxy; of bounded keys, since callers write these
 def _parsed_short(host: str) -> Address | None:
     try:
         address = ip_address(host)

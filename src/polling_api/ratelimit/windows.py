@@ -148,6 +148,8 @@ class Windows:
             free_of_hour: a `304` to a signed caller or a token's bearer.
             free_of_burst: a wait that is held for `HELD_ENOUGH`, or was.
         """
+        if not (free_of_hour or free_of_burst):
+            return self._figures(decision, now)
         free = ((HOUR, free_of_hour), (BURST, free_of_burst))
         taken: list[Taken] = []
         for counter, limit, weight in decision.taken:
