@@ -16,6 +16,9 @@ from polling_api.watch import Remark, StatusWatch, Topic
 # An ASGI extension of our own server's: a message that is an answer from its status to its body's last byte. It is
 # written at once, with half of the calls, and what is equal in the heads of many answers is put together once.
 WHOLE: Final = "polling.answer"
+# Another: a message that ends an answer which is not whole, and its connection. Without it our server takes an answer
+# that was broken off on purpose for an error of ours, and logs it as one.
+CUT: Final = "polling.cut"
 OUTER: Final = "outer"  # of such a message: the header lines that it is given on its way
 
 _NOT_MODIFIED = 304

@@ -6,7 +6,7 @@ from starlette.types import Scope
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from polling_api.api.answers import OUTER, WHOLE
+from polling_api.api.answers import CUT, OUTER, WHOLE
 from polling_api.errors import PollingError
 from polling_api.protocol.flag import Flag
 from polling_api.protocol.written import says_close, written
@@ -105,6 +105,10 @@ class Cycle(RequestResponseCycle):
         """
         if self.disconnected and cast("Any", message).get("more_body"):
             raise ConnectionResetError("the client is gone")
+        if message["type"] == cast("Any", CUT):
+            self.disconnected = True
+            self.transport.close()
+            return
         if message["type"] == cast("Any", WHOLE):
             if self.flow.write_paused and not self.disconnected:
                 await self.flow.drain()
