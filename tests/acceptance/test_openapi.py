@@ -65,7 +65,7 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
     ("post", CANCEL): {"job_id"},
     ("get", HISTORY): {"job_id", "fields", "limit", "cursor"},
     ("get", EVENTS): {"job_id", "fields", "access_token", "last_event_id", "last-event-id", "refusals"},
-    ("get", RESULTS): {"job_id", "after", "limit", "outcome", "fields", "if-none-match", "if-match"},
+    ("get", RESULTS): {"job_id", "after", "limit", "outcome", "fields", "if-none-match"},
     ("get", SIGNED_SET): {"status", "fields", "created_after", "limit", "cursor", "if-none-match"},
     ("get", "/api/v1/keys"): {"fields", "limit", "cursor"},
     ("delete", "/api/v1/keys/{key_id}"): {"key_id"},

@@ -12,6 +12,7 @@ from starlette.types import Message
 
 from polling_api.api import result_lines
 from polling_api.api.admission import ADMISSION, Admission
+from polling_api.api.answers import CUT
 from polling_api.api.held import Holding
 from polling_api.api.limits import PARTY
 from polling_api.api.result_lines import ResultLines
@@ -38,7 +39,7 @@ JOB = Job(
 
 
 class Reader:
-    """What a client has read, and whether it was told that the body is whole.
+    """What a client has read, and whether it was told that the body is whole, or its connection was cut.
 
     Args:
         most: bytes that it takes; then it stops reading.
@@ -47,13 +48,16 @@ class Reader:
     def __init__(self, most: float = float("inf")) -> None:
         self._most = most
         self.body = b""
-        self.whole = False
+        self.whole = self.cut = False
         self.largest = 0
         self.offered = asyncio.Event()
         self.takes = asyncio.Event()
         self.takes.set()
 
     async def send(self, message: Message) -> None:
+        if message["type"] == CUT:
+            self.cut = True
+            return
         self.offered.set()
         await self.takes.wait()
         if message["type"] == "http.response.body":
@@ -126,7 +130,8 @@ async def downloaded(
         stalled_after=stalled_after,
         patient_for=patient_for,
     )
-    scope = {"type": "http", "method": "GET", ADMISSION: admission or Admission(), PARTY: SOMEBODY}
+    asked: dict[str, Any] = {"type": "http", "method": "GET", "extensions": {CUT: {}}}
+    scope = {**asked, ADMISSION: admission or Admission(), PARTY: SOMEBODY}
     await download(scope, _never, reader.send)
     return reader
 
@@ -226,6 +231,21 @@ async def test_nothing_more_is_read_for_a_reader_who_is_gone() -> None:
     await downloaded(items, reader=reader)
 
     assert items.read == [-1]
+
+
+async def test_a_reader_who_does_not_take_why_it_ends_is_given_up_too() -> None:
+    gone = Gone("They were deleted.", code="results_expired")
+    reader = Reader(most=len((await downloaded(Items())).body) * 0.25)
+
+    await asyncio.wait_for(downloaded(Items(fails_at=3, error=gone), reader=reader, stalled_after=0.05), 10)
+
+    assert (indexes(reader.lines), reader.whole, reader.cut) == ([0, 1, 2], False, True)
+
+
+async def test_only_what_is_not_whole_is_cut() -> None:
+    readers = [await downloaded(Items()), await downloaded(Items(fails_at=3, error=AWAY), patient_for=0)]
+
+    assert [(reader.whole, reader.cut) for reader in readers] == [(True, False), (False, True)]
 
 
 async def test_a_download_counts_as_held_from_before_it_reads_until_it_ends() -> None:

@@ -17,6 +17,9 @@ from polling_api.watch import Remark, StatusWatch, Topic
 # `more_body`, to the end of its body's first part. It is written at once, with half of the calls, and what is equal in
 # the heads of many answers is put together once.
 WHOLE: Final = "polling.answer"
+# Another: a message that ends an answer which is not whole, and its connection. Without it our server takes an answer
+# that was broken off on purpose for an error of ours, and logs it as one.
+CUT: Final = "polling.cut"
 OUTER: Final = "outer"  # of such a message: the header lines that it is given on its way
 
 MOST_KEPT = 32  # of one version in one form: waits are of whole seconds, and most are of the same few lengths

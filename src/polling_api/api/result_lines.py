@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polling_api.api.admission import admission_of
+from polling_api.api.answers import CUT
 from polling_api.api.compression import ASIDE
 from polling_api.api.held import STALLED_AFTER, Holding, going_away
 from polling_api.api.limits import PARTY
@@ -110,16 +111,28 @@ class ResultLines(Response):
             return
         body = _Body(send, self._coding, self._stalled_after)
         try:
+            whole = await self._send_lines(scope, body)
+        except TimeoutError:
+            whole = self._given_up("takes nothing")
+        except ConnectionError:
+            whole = self._given_up("is gone")
+        if not whole and CUT in scope.get("extensions", ()):
+            await send({"type": CUT})
+
+    async def _send_lines(self, scope: Scope, body: "_Body") -> bool:
+        """Send all lines, or those that there are and why there are no more; answers whether it was all."""
+        try:
             await self._send_batches(scope, body)
         except PollingError as error:
             _log.info("a download cannot go on", job_id=self._job.id, reason=error.code)
             await body.send(_line({"object": "results.cut", "code": error.code, "message": error.detail}))
-        except TimeoutError:
-            _log.info("a download was given up: its reader takes nothing", job_id=self._job.id)
-        except ConnectionError:
-            _log.info("a download was given up: its reader is gone", job_id=self._job.id)
-        else:
-            await body.end(_line({"object": "results.end", "count": self._job.progress.total}))
+            return False
+        await body.end(_line({"object": "results.end", "count": self._job.progress.total}))
+        return True
+
+    def _given_up(self, reader: str) -> bool:
+        _log.info("a download was given up", job_id=self._job.id, reader=reader)
+        return False
 
     async def _send_batches(self, scope: Scope, body: "_Body") -> None:
         page, self._page = self._page, None

@@ -11,7 +11,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from polling_api.api.answers import WHOLE
+from polling_api.api.answers import CUT, WHOLE
 from polling_api.api.guard import Watcher
 from polling_api.errors import BadRequest, PollingError, TooSlow, Unavailable
 from polling_api.protocol.cycle import Cycle
@@ -23,7 +23,7 @@ from polling_api.protocol.resting import RestingProtocol
 
 LINGER_SECONDS = 10.0  # for a client that still sends to read its refusal; what comes meanwhile is thrown away
 LINGER_OF_THE_LATE = 3.0  # for one that had its time already, or for which there is no room
-EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}}  # of our scopes: what of ASGI's is more than usual
+EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}, CUT: {}}  # of our scopes: more of ASGI than usual
 MOST_PIPELINED = 128  # requests that wait for the answers before them; each is kept whole
 
 

@@ -7,7 +7,7 @@ from starlette.types import Scope
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from polling_api.api.answers import OUTER, WHOLE
+from polling_api.api.answers import CUT, OUTER, WHOLE
 from polling_api.errors import PollingError
 from polling_api.protocol.flag import Flag
 from polling_api.protocol.written import begun, chunk, says_close, written
@@ -121,6 +121,10 @@ class Cycle(RequestResponseCycle):
         return self._send(message)
 
     async def _send(self, message: ASGISendEvent) -> None:
+        if message["type"] == cast("Any", CUT):
+            self.disconnected = True
+            self.transport.close()
+            return
         if message["type"] == cast("Any", WHOLE):
             if self.flow.write_paused and not self.disconnected:
                 await self.flow.drain()

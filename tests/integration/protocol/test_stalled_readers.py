@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from tests.integration.protocol.conftest import MANY, PATIENT, Echo, serving
 
 from in_process.deadlines import eventually
+from polling_api.api.answers import CUT
 from polling_api.protocol import Capacity
 from polling_api.protocol.backlog import Backlog
 
@@ -42,6 +43,11 @@ class Teller(Echo):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request (ASGI)."""
         self.asked.append(scope["path"])
+        if scope["path"] == "/cut":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"part", "more_body": True})
+            await send({"type": CUT})
+            return
         if scope["path"] == "/endless":
             await self._send_without_end(send)
             return
@@ -180,6 +186,20 @@ async def test_who_makes_a_long_answer_is_told_that_nobody_is_there(teller: Tell
         async with deaf_client(port, GET % b"/endless"):
             await eventually(lambda: len(teller.asked) == 1, WITHIN)
         await eventually(lambda: teller.told_gone == 1, WITHIN)
+
+
+async def test_an_answer_that_is_broken_off_on_purpose_has_no_end_and_is_no_error_of_ours(
+    teller: Teller, capacity: Capacity, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, came = asyncio.get_running_loop(), b""
+    async with serving(teller, PATIENT, capacity=capacity) as port, deaf_client(port, GET % b"/cut") as own:
+        async with asyncio.timeout(WITHIN):
+            while piece := await loop.sock_recv(own, SMALL_WINDOW):
+                came += piece
+        await eventually(lambda: capacity.open == 0, WITHIN)
+
+    assert came.endswith(b"\r\n\r\n4\r\npart\r\n")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_who_reads_slowly_gets_all_of_it(teller: Teller, capacity: Capacity) -> None:

@@ -197,7 +197,6 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
         outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
         fields: ResultFields = None,
         if_none_match: Annotated[str | None, Header(description="The `ETag` of what you have.")] = None,  # noqa: ARG001 - read by the endpoint
-        if_match: Annotated[str | None, Header(description="The `ETag` of what you want, or nothing.")] = None,  # noqa: ARG001
     ) -> Response:
         """What became of each request, in the order of submission, once the job has ended.
 
