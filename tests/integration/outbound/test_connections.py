@@ -8,7 +8,8 @@ from tests.integration.outbound.conftest import post, sending
 
 from in_process.deadlines import eventually
 from in_process.receiving import OK, Wires, answering, receiving
-from polling_api.webhooks.outbound import Unanswered, Unreached
+from polling_api.webhooks.outbound import Place, Unanswered, Unreached, dial
+from polling_api.webhooks.outbound.kept import KeptConnections
 
 PUBLIC, OTHER = "93.184.216.34", "93.184.216.35"
 URL = "http://hooks.example/"
@@ -117,3 +118,27 @@ async def test_idle_connections_are_bounded() -> None:
         for number in range(4):
             await post(client, f"http://hooks{number}.example/")
         await eventually(lambda: len(receiver.writers) == 2)
+
+
+async def test_an_idle_connection_is_ended_after_a_while() -> None:
+    async with receiving() as receiver:
+        place = Place("127.0.0.1", receiver.port, tls=False, name="hooks.example")
+        kept = KeptConnections(idle=0.05)
+        kept.keep(place, await dial(place, None))
+        await eventually(lambda: receiver.connections == 1 and not receiver.writers)
+
+    assert (len(kept), kept.take(place)) == (0, None)
+
+
+async def test_of_idle_connections_the_one_that_was_used_last_is_used_first() -> None:
+    async with receiving() as receiver:
+        place = Place("127.0.0.1", receiver.port, tls=False, name="hooks.example")
+        kept = KeptConnections()
+        first, second = await dial(place, None), await dial(place, None)
+        for connection in (first, second):
+            kept.keep(place, connection)
+        taken = [kept.take(place), kept.take(place._replace(name="other.example")), kept.take(place)]
+        for connection in (first, second):
+            connection.end()
+
+    assert taken == [second, None, first]
