@@ -21,6 +21,7 @@ from polling_api.providers.openai import OpenAIBatches
 from polling_api.providers.protocol import Unanswered
 from polling_api.settings import Settings
 from polling_api.store.shares import Kind
+from polling_api.webhooks.alarm import is_told
 
 
 async def run_monitor(settings: Settings) -> None:
@@ -53,7 +54,8 @@ async def run_monitor(settings: Settings) -> None:
     hub.join(hooks.bell)
 
     async def publish(jobs: Sequence[Job], seen_at: float | None = None) -> None:
-        hooks.bell.ringing.set()  # what this process commits itself is told without a way over Redis
+        if any(map(is_told, jobs)):  # what this process commits itself goes no way over Redis first
+            hooks.bell.ringing.set()
         await hub.publish(jobs, seen_at)
 
     monitor = BatchMonitor(

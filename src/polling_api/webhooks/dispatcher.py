@@ -49,7 +49,7 @@ class Dispatcher:
 
     Args:
         engine: the primary's.
-        send: asks a receiver once, within `within` seconds.
+        send: asks a receiver once, within `within` seconds, and sends nothing so late that another may have it too.
         turns: whose turn it is.
         owner: this dispatcher's name, unlike that of any other, also of an earlier one.
         within: see `send`.
@@ -174,7 +174,7 @@ class Dispatcher:
             if claimed.url is None:
                 result = _nowhere(claimed)
             elif claimed.lane == claimed.present_lane and lease_ends - monotonic() > self._within:
-                answer, result = await self._attempt(claimed)
+                answer, result = await self._attempt(claimed, lease_ends - self._within)
             # Else it is given back: the process was stopped for as long, or it goes elsewhere since it was made, and
             # what is under way there has to be counted there.
         except Exception as error:  # noqa: BLE001 - a mistake about one is not to cost the others their turn
@@ -186,10 +186,10 @@ class Dispatcher:
             self._wake.set()  # a newer version may have waited for this one
         await self._at("marked")
 
-    async def _attempt(self, claimed: Claimed) -> tuple[Answer, Result]:
+    async def _attempt(self, claimed: Claimed, by: float) -> tuple[Answer, Result]:
         at, began = datetime.now(UTC), monotonic()
         await self._at("sending")
-        answer = await self._send(claimed)
+        answer = await self._send(claimed, by)
         await self._at("answered")
         took = monotonic() - began
         metrics.webhook_attempt_seconds("well" if answer.error is None else "failed").observe(took)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from time import monotonic
 from typing import Protocol
 
 from polling_api.providers.openai.wire import seconds_to_wait
@@ -23,8 +22,8 @@ Open = Callable[[str, bytes], bytes]
 class Send(Protocol):
     """Asks a receiver once."""
 
-    async def __call__(self, claimed: Claimed) -> Answer:
-        """Send a claimed delivery whose `url` is given; never raises."""
+    async def __call__(self, claimed: Claimed, by: float, /) -> Answer:
+        """Send a claimed delivery whose `url` is given, or nothing after `by`, in monotonic seconds; never raises."""
         ...
 
 
@@ -51,7 +50,7 @@ class Sender:
         self._now = now
         self.within = within
 
-    async def __call__(self, claimed: Claimed) -> Answer:
+    async def __call__(self, claimed: Claimed, by: float) -> Answer:
         """Send a delivery."""
         assert claimed.url is not None  # noqa: S101 - whoever has nobody to tell does not come here
         secrets = [self._opened(claimed.sealed_for, sealed) for sealed in claimed.sealed]
@@ -59,7 +58,7 @@ class Sender:
         headers = _HEADERS | signature_headers(secrets, claimed.id, int(now.timestamp()), body)
         try:
             async with asyncio.timeout(self.within):
-                answered = await self._client.post(claimed.url, headers, body, by=monotonic() + self.within)
+                answered = await self._client.post(claimed.url, headers, body, by=by)
         except TimeoutError:
             return Answer(None, f"no answer within {self.within:g} s", hung=True)
         except (Forbidden, Unresolved) as error:

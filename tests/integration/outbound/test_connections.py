@@ -3,12 +3,14 @@
 import asyncio
 import time
 
+import httpcore
 import pytest
 from tests.integration.outbound.conftest import post, sending
 
 from in_process.deadlines import eventually
 from in_process.receiving import Wires, answering, receiving
 from polling_api.webhooks.outbound import Unanswered, Unreached
+from polling_api.webhooks.outbound.kept import KeptConnections, Place
 
 PUBLIC, OTHER = "93.184.216.34", "93.184.216.35"
 URL = "http://hooks.example/"
@@ -104,3 +106,40 @@ async def test_idle_connections_are_bounded() -> None:
         for number in range(4):
             await post(client, f"http://hooks{number}.example/")
         await eventually(lambda: len(receiver.writers) == 2)
+
+
+async def used(place: Place) -> httpcore.AsyncHTTP11Connection:
+    """A connection that has been asked once."""
+    connection = httpcore.AsyncHTTP11Connection(
+        place.origin, await Wires(place.port).connect_tcp(place.address, place.port)
+    )
+    url = httpcore.URL(scheme=place.scheme, host=place.address.encode(), port=place.port, target=b"/")
+    response = await connection.handle_async_request(httpcore.Request("GET", url, headers={"Host": place.name}))
+    await response.aread()
+    await response.aclose()
+    return connection
+
+
+async def test_a_connection_that_was_idle_for_too_long_is_ended() -> None:
+    async with receiving() as receiver:
+        place = Place("127.0.0.1", receiver.port, tls=False, name="hooks.example")
+        kept = KeptConnections(idle=-1.0)
+        await kept.keep(place, await used(place))
+        taken = await kept.take(place)
+        await eventually(lambda: receiver.connections == 1 and not receiver.writers)
+
+    assert (len(kept), taken) == (0, None)
+
+
+async def test_of_idle_connections_the_one_that_was_used_last_is_used_first() -> None:
+    async with receiving() as receiver:
+        place = Place("127.0.0.1", receiver.port, tls=False, name="hooks.example")
+        kept = KeptConnections()
+        first, second = await used(place), await used(place)
+        for connection in (first, second):
+            await kept.keep(place, connection)
+        taken = [await kept.take(one) for one in (place, place._replace(name="other.example"), place)]
+        for connection in (first, second):
+            await connection.aclose()
+
+    assert taken == [second, None, first]

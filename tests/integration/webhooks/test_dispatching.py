@@ -365,6 +365,30 @@ async def test_a_dispatcher_that_is_asked_to_end_gives_back_what_is_on_its_way(
     assert again.ids == receiver.ids == [delivery.id]
 
 
+@pytest.mark.parametrize("point", ["claimed", "sending"])
+async def test_a_dispatcher_that_was_stopped_for_longer_than_its_lease_sends_nothing_when_it_goes_on(
+    engine: AsyncEngine, owner: str, dispatching: Dispatching, point: str
+) -> None:
+    """Since another may have sent the delivery meanwhile, and a newer version after it."""
+    stopped, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stop(passed: str) -> None:
+        if passed == point:
+            stopped.set()
+            await go_on.wait()
+
+    async with hook_receiver() as receiver:
+        await new_endpoint(engine, owner, url=receiver.url())
+        await ended_jobs(engine, owner, 1)
+        async with dispatching(within=0.2, lease=0.5, at=stop, schedule=(600.0,)):
+            await stopped.wait()
+            async with dispatching():
+                await settled(engine, DeliveryStatus.DELIVERED)
+            go_on.set()
+
+    assert len(receiver.told) == 1
+
+
 async def test_it_is_woken_before_its_own_clock_says_so(
     engine: AsyncEngine, owner: str, dispatching: Dispatching
 ) -> None:
@@ -442,7 +466,7 @@ async def test_a_job_s_own_webhook_is_told_and_a_public_job_s_links_lead_to_the_
 async def test_a_dispatcher_that_claims_no_more_ends_and_says_so(engine: AsyncEngine) -> None:
     """Or it would look alive for ever, and nobody would start it again."""
 
-    async def nobody(claimed: Claimed) -> Answer:
+    async def nobody(claimed: Claimed, _by: float) -> Answer:
         raise AssertionError(f"{claimed} is not due")
 
     turns = Turns(BOUNDS, time.monotonic)
