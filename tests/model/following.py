@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import Message
 
 from model.node import Node
-from model.readers import FORM, Reader, Socket
+from model.readers import FORM, SCOPE, Reader, Socket
 from polling_api.api.client_stream import ClientStream
 from polling_api.api.cursors import Cursors
 from polling_api.api.places import place_of_numbers
@@ -63,7 +63,7 @@ class Follower(Reader):
         self.socket = Socket(self._world, self, slow=self._slow)
         self.began = node.now
         place = place_of_numbers(CURSOR.read(self._cursor))
-        stream = ClientStream(node.feeds, WITH_ID, CURSOR, self.socket.send)
+        stream = ClientStream(node.feeds, WITH_ID, CURSOR, SCOPE, self.socket.send)
         feed = node.feeds.follow(CLIENT, stream)
         self._world.rules.follows(node, self, feed)
         try:
