@@ -1,6 +1,7 @@
 """What is known of a job without asking the primary: by the status cache, else by a replica; and if that will do."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client import Counter
@@ -59,29 +60,46 @@ class Copies:
         self._oldest_answer = oldest_answer
         self._clock = clock
 
-    async def look(self, topic: Topic, sees: Sees, since: float) -> Known:
-        """See what they know of a topic's job.
+    async def look(self, topics: Collection[Topic], sees: Sees, since: float) -> Mapping[str, Known]:
+        """See what they know of some topics' jobs. All of them are looked up in one before any is in the next.
+
+        Else a look-up of many that takes too long for some would scatter the rest over several statements.
 
         Args:
-            topic: of the job.
+            topics: of the jobs.
             sees: of whoever asks.
             since: monotonic seconds; what was seen before that is not enough.
+
+        Returns:
+            What is known of each job, by its id.
         """
-        kept = None
-        for asked in self._asked:
-            told = await asked.copy.get(topic.job_id)
-            if isinstance(told, Gone):
+        known = {topic.job_id: NOTHING for topic in topics}
+        for asked in self._asked if topics else ():
+            told = await _all_of([asked.copy.get(topic.job_id) for topic in topics])
+            left: list[Topic] = []
+            for topic, one in zip(topics, told, strict=True):
+                if isinstance(one, Gone):
+                    continue
+                known[topic.job_id] = found = self._found(asked, one, topic, known[topic.job_id].kept, sees, since)
+                if found.answer is None:
+                    left.append(topic)
+            topics = left
+            if not left:
                 break
-            if told is None:
-                continue
-            outcome = self._judged(asked.name, told, topic, kept, sees, since)
-            asked.lookup(outcome).inc()
-            if outcome == "hit":
-                metrics.snapshot_reads(asked.name).inc()
-                return Known(answer=told)
-            if kept is None or (told.job.version, told.at) > (kept.job.version, kept.at):
-                kept = told
-        return Known(kept=kept)
+        return known
+
+    def _found(
+        self, asked: _Asked, told: Sighting | None, topic: Topic, kept: Sighting | None, sees: Sees, since: float
+    ) -> Known:
+        if told is None:
+            return Known(kept=kept)
+        outcome = self._judged(asked.name, told, topic, kept, sees, since)
+        asked.lookup(outcome).inc()
+        if outcome == "hit":
+            metrics.snapshot_reads(asked.name).inc()
+            return Known(answer=told)
+        newer = kept is None or (told.job.version, told.at) > (kept.job.version, kept.at)
+        return Known(kept=told if newer else kept)
 
     def _judged(
         self, name: str, told: Sighting, topic: Topic, before: Sighting | None, sees: Sees, since: float
@@ -93,3 +111,7 @@ class Copies:
         if denies(told.job, topic.snapshot) or (before is not None and told.job.version < before.job.version):
             return "older"
         return "hit" if sees(told.job) else "foreign"
+
+
+async def _all_of(lookups: Sequence[Awaitable[Sighting | Gone | None]]) -> Sequence[Sighting | Gone | None]:
+    return [await lookups[0]] if len(lookups) == 1 else await asyncio.gather(*lookups)

@@ -10,7 +10,7 @@ from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import RETRY_AFTER, CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.contact import Contact
-from polling_api.watch.copies import NOTHING, Copies, Sees
+from polling_api.watch.copies import NOTHING, Copies, Known, Sees
 from polling_api.watch.setbacks import Answered, Setbacks, denies
 from polling_api.watch.source import Cache, Copy, Source
 from polling_api.watch.topic import Topic
@@ -57,8 +57,21 @@ class Loading:
         self._setbacks = Setbacks(topics, cache)
         self._reads = CoalescedReads(self._read, metrics.READS, answer_within=bounds.answer_within)
 
+    async def look(self, ids: Collection[str], sees: Sees, since: float) -> Mapping[str, Known]:
+        """What copies tell of some jobs, for `load`; see `Copies.look`."""
+        topics = [self._topics.of(job_id, self._clock()) for job_id in ids]
+        # What is said to be deleted may still be in a copy for a while.
+        asked = [topic for topic in topics if not topic.deletion_told]
+        return {**dict.fromkeys(ids, NOTHING), **await self._copies.look(asked, sees, since)}
+
     async def load(
-        self, job_id: str, sees: Sees = anybody, *, since: float = NEVER, fresh: bool = False
+        self,
+        job_id: str,
+        sees: Sees = anybody,
+        *,
+        since: float = NEVER,
+        fresh: bool = False,
+        known: Known | None = None,
     ) -> Topic | None:
         """Bring a topic up to date; None where there is no such job.
 
@@ -67,14 +80,15 @@ class Loading:
             sees: of whoever asks.
             since: monotonic seconds; what was seen before that is not enough.
             fresh: ask the primary, and join no read that has begun: for who knows of a change.
+            known: what copies have told; None where they have not been asked.
 
         Raises:
             Unavailable: the primary does not answer.
         """
         topic = self._topics.of(job_id, self._clock())
         try:
-            # What is said to be deleted may still be in a copy for a while.
-            known = NOTHING if fresh or topic.deletion_told else await self._copies.look(topic, sees, since)
+            if known is None:
+                known = NOTHING if fresh else (await self.look([job_id], sees, since))[job_id]
             if known.answer is not None:
                 self._confirm(topic, known.answer)
                 return topic

@@ -15,6 +15,7 @@ from polling_api.resilience.coalesce import CoalescedReads
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
 from polling_api.watch.contact import Contact
+from polling_api.watch.copies import Known
 from polling_api.watch.loading import NEVER, Loading, Sees, anybody
 from polling_api.watch.remark import Remark
 from polling_api.watch.rereads import Rereads
@@ -143,10 +144,9 @@ class StatusWatch:
         """
         topics = [self._register(job_id, follower) for job_id in ids]
         since = self._comparison.followed_since
+        unread = [topic.job_id for topic in topics if not self._may_be_followed(topic, sees, since)]
         try:
-            await self._load_all(
-                [topic.job_id for topic in topics if not self._may_be_followed(topic, sees, since)], sees, since
-            )
+            await self._load_all(unread, sees, since)
         except BaseException:
             for topic in topics:
                 self.unfollow(topic, follower)
@@ -272,14 +272,13 @@ class StatusWatch:
         return self.live(topic.job_id) is topic and topic.confirmed_at >= since
 
     async def _load_all(self, ids: Sequence[str], sees: Sees, since: float) -> None:
-        if len(ids) == 1:
-            await self._load_or_keep(ids[0], sees, since)
-        elif ids:
-            await asyncio.gather(*(self._load_or_keep(job_id, sees, since) for job_id in ids))
+        if ids:
+            known = await self._loading.look(ids, sees, since)
+            await asyncio.gather(*(self._load_or_keep(job_id, sees, since, known[job_id]) for job_id in ids))
 
-    async def _load_or_keep(self, job_id: str, sees: Sees, since: float) -> Topic | None:
+    async def _load_or_keep(self, job_id: str, sees: Sees, since: float, known: Known) -> Topic | None:
         try:
-            return await self._loading.load(job_id, sees, since=since)
+            return await self._loading.load(job_id, sees, since=since, known=known)
         except Unavailable:
             topic = self.live(job_id)
             if topic is None or topic.snapshot is None or not sees(topic.snapshot.job):

@@ -1,6 +1,7 @@
 """`follow`: no change is missed between registering and reading, and none is told twice."""
 
 import asyncio
+from itertools import count
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +17,7 @@ from polling_api.errors import Unavailable
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.store.engine import transaction
 from polling_api.store.source import PrimarySource
-from polling_api.watch import Bounds, StatusWatch, Topic
+from polling_api.watch import Bounds, NoCache, StatusWatch, Topic
 from polling_api.watch.topic import WOKEN_AT_ONCE
 
 COURSE = (Status.SUBMITTING, Status.IN_PROGRESS, Status.FINALIZING, Status.SUCCEEDED)
@@ -256,6 +257,31 @@ async def test_many_jobs_are_followed_by_one_read(engine: AsyncEngine, mover: Mo
     assert len(statements) == 1
     assert topics.keys() == {job.id for job in jobs}
     assert all(witness in topic.followers for topic in topics.values())
+
+
+class ScatteredCache(NoCache):
+    """A cache that says of each job a moment later than of the one before that it knows nothing."""
+
+    def __init__(self) -> None:
+        self._later = count()
+
+    async def get(self, job_id: str) -> None:
+        """Nothing, some turns of the loop from now."""
+        del job_id
+        for _ in range(3 * next(self._later)):
+            await asyncio.sleep(0)
+
+
+async def test_many_jobs_are_followed_by_one_read_though_the_cache_answers_for_one_after_the_other(
+    engine: AsyncEngine, mover: Mover
+) -> None:
+    jobs, witness = await mover.store(100), Witness()
+    watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds(), cache=ScatteredCache())
+
+    with statements_of(engine) as statements:
+        topics = await watch.follow_all([job.id for job in jobs], witness)
+
+    assert (len(statements), len(topics)) == (1, 100)
 
 
 async def test_of_many_jobs_none_is_followed_when_the_primary_does_not_answer(
