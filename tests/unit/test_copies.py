@@ -40,20 +40,24 @@ def nobody(_job: Job) -> bool:
     return False
 
 
+def copies(cache: Copy, replica: Copy) -> Copies:
+    return Copies(cache, replica, 4.0, Clock(NOW))
+
+
 async def looked(*told: Sighting | Gone | None, known: Sequence[Job] = (), since: float = NEVER) -> Known:
     topic = Topic(ID, NOW)
     for job in known:
         topic.take(job)
     cache, replica = map(Copy, told)
-    return await Copies(cache, replica, 4.0, Clock(NOW)).look(topic, anybody, since)
+    return (await copies(cache, replica).look([topic], anybody, since))[ID]
 
 
 async def test_the_nearest_that_will_do_is_answered_with_and_the_next_not_asked() -> None:
     cache, replica = Copy(seen(1, FRESH)), Copy(seen(2, FRESH))
 
-    known = await Copies(cache, replica, 4.0, Clock(NOW)).look(Topic(ID, NOW), anybody, NEVER)
+    known = await copies(cache, replica).look([Topic(ID, NOW)], anybody, NEVER)
 
-    assert known.answer == seen(1, FRESH)
+    assert known[ID].answer == seen(1, FRESH)
     assert (cache.asked, replica.asked) == (1, 0)
 
 
@@ -108,7 +112,7 @@ async def test_what_was_seen_before_the_moment_asked_for_is_no_answer() -> None:
 async def test_a_job_of_somebody_else_is_looked_for_everywhere() -> None:
     cache, replica = Copy(seen(1, FRESH)), Copy(seen(1, FRESH))
 
-    known = await Copies(cache, replica, 4.0, Clock(NOW)).look(Topic(ID, NOW), nobody, NEVER)
+    known = await copies(cache, replica).look([Topic(ID, NOW)], nobody, NEVER)
 
-    assert known.answer is None
+    assert known[ID].answer is None
     assert (cache.asked, replica.asked) == (1, 1)
