@@ -139,6 +139,14 @@ def test_every_parameter_is_in_it(document: Document, method: str, path: str) ->
     assert [parameter["name"] for parameter in told if "null" in str(parameter["schema"])] == []
 
 
+def test_every_number_among_parameters_says_where_it_begins(document: Document) -> None:
+    schemas = {name: one["schema"] for name, one in document["components"]["parameters"].items()}
+    numbers = {name: schema for name, schema in schemas.items() if schema.get("type") == "integer"}
+
+    assert len(numbers) > 3
+    assert [name for name, schema in numbers.items() if "minimum" not in schema] == []
+
+
 @pytest.mark.parametrize(("method", "path", "codes"), CODES)
 def test_every_status_is_in_it_and_no_other(document: Document, method: str, path: str, codes: set[str]) -> None:
     limited = {"429"} if path.startswith("/api/") else set[str]()

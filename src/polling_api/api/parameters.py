@@ -60,7 +60,11 @@ KeyFields = Annotated[str | None, _fields(fields.KEY, "id,expires_at")]
 AuditFields = Annotated[str | None, _fields(fields.AUDIT, "at,actor,action")]
 EndpointFields = Annotated[str | None, _fields(fields.ENDPOINT, "id,url,status")]
 DeliveryFields = Annotated[str | None, _fields(fields.DELIVERY, "id,status,attempts.status_code")]
-# Of a number as a person may write it, the framework would make one too: `+1`, `1.0`, `1_000`.
-Whole = Annotated[int, BeforeValidator(_in_digits)]
-Limit = Annotated[Whole, Query(ge=1, le=1000, description="At most so many.")]
-PageLimit = Annotated[Whole, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large.")]
+# Of a number as a person may write it, the framework would make one too: `+1`, `1.0`, `1_000`. Put it after the bounds:
+# else they would be told by names that no JSON Schema knows, and so by none.
+IN_DIGITS = BeforeValidator(_in_digits)
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many."), IN_DIGITS]
+PageLimit = Annotated[
+    int, Query(ge=1, le=1000, description="At most so many in a page; fewer if they are large."), IN_DIGITS
+]
+After = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin."), IN_DIGITS]

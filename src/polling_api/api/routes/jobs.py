@@ -15,6 +15,7 @@ from polling_api.api.hot import HotEndpoint, HotRoute
 from polling_api.api.limits import RouteLimiter
 from polling_api.api.negotiation import EVENT_STREAM
 from polling_api.api.parameters import (
+    After,
     IdempotencyKey,
     Limit,
     PageLimit,
@@ -22,7 +23,6 @@ from polling_api.api.parameters import (
     ResultFields,
     VersionFields,
     Wait,
-    Whole,
 )
 from polling_api.api.routes.batch_get import BatchGetEndpoint, asked_for, weight
 from polling_api.api.routes.cancel import CancelEndpoint
@@ -192,7 +192,7 @@ def _add_pages(router: APIRouter, endpoints: JobsEndpoints, limiter: RouteLimite
     async def read_results(  # pyright: ignore[reportUnusedFunction]
         request: Request,
         job_id: JobId,
-        after: Annotated[Whole | None, Query(ge=0, le=2**31 - 1, description="The index after which to begin.")] = None,
+        after: After = None,
         limit: PageLimit = 100,
         outcome: Annotated[Outcome | None, Query(description="Only results with this one.")] = None,
         fields: ResultFields = None,

@@ -9,7 +9,7 @@ from polling_api.api.addresses import ONE_DELIVERY
 from polling_api.api.admission import Door
 from polling_api.api.checked import CheckedRoute, behind
 from polling_api.api.limits import RouteLimiter
-from polling_api.api.parameters import DeliveryFields, EndpointFields, Limit, Whole
+from polling_api.api.parameters import IN_DIGITS, DeliveryFields, EndpointFields, Limit
 from polling_api.api.routes.account import READ, PageCursor
 from polling_api.api.routes.webhook_deliveries import WebhookDeliveriesEndpoint
 from polling_api.api.routes.webhook_endpoints import WebhookEndpointsEndpoint
@@ -34,7 +34,9 @@ DeliveryId = Annotated[str, Path(description="The delivery's id: `whd_` and 32 h
 OfEndpoint = Annotated[str | None, Query(pattern=ENDPOINT_PATTERN, description="Only of this endpoint.")]
 OfJob = Annotated[str | None, Query(pattern=JOB_PATTERN, description="Only of this job.")]
 InStatus = Annotated[DeliveryStatus | None, Query(description="Only in this status; `dead` are the dead letters.")]
-DeliveriesLimit = Annotated[Whole, Query(ge=1, le=100, description="At most so many: each comes with its attempts.")]
+DeliveriesLimit = Annotated[
+    int, Query(ge=1, le=100, description="At most so many: each comes with its attempts."), IN_DIGITS
+]
 
 
 class WebhookEndpoints(NamedTuple):
