@@ -155,7 +155,7 @@ async def test_it_can_be_resumed_from_every_one_of_its_events(
 async def test_a_visit_that_broke_off_among_its_pages_goes_on_where_it_was(
     site: Site, engine: AsyncEngine, mover: Mover, client: str
 ) -> None:
-    jobs = sorted(await mover.store(2 * PAGE + 3, client_id=client), key=lambda job: job.created_at)
+    jobs = sorted(await mover.store(2 * PAGE + 3, client_id=client), key=lambda job: (job.created_at, job.id))
     await mover.take()
     async with site.visit(client) as visit:
         await eventually(lambda: visit.body.count(EVENT) == len(jobs))

@@ -173,12 +173,12 @@ async def test_a_first_visit_sees_each_unfinished_job_as_it_was_at_its_moment(
     await mover.store(client_id=client)
 
     visits = await replay.visits(engine, client, moment, limit=10)
-    assert visits.jobs == sorted([waiting, moving], key=lambda job: job.created_at)
+    assert visits.jobs == sorted([waiting, moving], key=lambda job: (job.created_at, job.id))
     assert visits.more is False
 
 
 async def test_a_first_visit_comes_in_pages_oldest_first(engine: AsyncEngine, mover: Mover, client: str) -> None:
-    stored = sorted(await mover.store(5, client_id=client), key=lambda job: job.created_at)
+    stored = sorted(await mover.store(5, client_id=client), key=lambda job: (job.created_at, job.id))
     moment = (await now(engine, client)).since
 
     pages = [await replay.visits(engine, client, moment, limit=2)]
