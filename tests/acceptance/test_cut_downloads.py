@@ -1,6 +1,5 @@
 """Contract: a download whose results go while it runs says why it ends, and has no end; large items come whole."""
 
-import asyncio
 import zlib
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 import orjson
 import pytest
 
+from in_process.deadlines import comes_true
 from polling_api.coding import zstd
 from running.jobs import Job, ended_job
 from running.raw import RawConnection, raw_connection
@@ -53,6 +53,19 @@ def chunks_of(body: bytes) -> tuple[bytes, bool]:
     return bytes(whole), False
 
 
+def why_cut(body: bytes, coding: str) -> tuple[str, str]:
+    """The code and message of a download that ends too early, all of whose lines up to there came, in their order."""
+    decompressor = decoder(coding)
+    lines = (decompressor.decompress(body) if decompressor else body).splitlines()
+    assert decompressor is None or not decompressor.eof
+    assert [orjson.loads(line)["index"] for line in lines[:-1]] == [*range(len(lines) - 1)]
+    assert 0 < len(lines) - 1 < ITEMS
+    last = orjson.loads(lines[-1])
+    assert last.keys() == {"object", "code", "message"}
+    assert last["object"] == "results.cut"
+    return last["code"], last["message"]
+
+
 @CODINGS
 async def test_a_download_of_a_job_that_is_deleted_meanwhile_says_so_and_has_no_end(
     client: httpx.AsyncClient, service: Service, store: Store, coding: str
@@ -64,17 +77,8 @@ async def test_a_download_of_a_job_that_is_deleted_meanwhile_says_so_and_has_no_
         deleted = await client.delete(job["links"]["self"])
         body, ended = chunks_of(await connection.rest())
 
-    decompressor = decoder(coding)
-    lines = (decompressor.decompress(body) if decompressor else body).splitlines()
     assert (head.status, deleted.status_code, ended) == (200, 204, False)
-    assert decompressor is None or not decompressor.eof
-    assert [orjson.loads(line)["index"] for line in lines[:-1]] == [*range(len(lines) - 1)]
-    assert 0 < len(lines) - 1 < ITEMS
-    assert orjson.loads(lines[-1]) == {
-        "object": "results.cut",
-        "code": "job_not_found",
-        "message": "The job was deleted.",
-    }
+    assert why_cut(body, coding) == ("job_not_found", "The job was deleted.")
 
 
 @CODINGS
@@ -86,22 +90,15 @@ async def test_a_download_whose_results_are_deleted_by_plan_meanwhile_says_so_an
         await begun(service, job, connection, coding)
         head = await connection.head()
         await store.let_results_expire(job["id"])
-        async with asyncio.timeout(30):
-            while await store.results_of(job["id"]):  # noqa: ASYNC110 - the monitor deletes them, in its own time
-                await asyncio.sleep(0.05)
+
+        async def are_gone() -> bool:
+            return not await store.results_of(job["id"])
+
+        await comes_true(are_gone, within=30)  # the monitor deletes them, in its own time
         body, ended = chunks_of(await connection.rest())
 
-    decompressor = decoder(coding)
-    lines = (decompressor.decompress(body) if decompressor else body).splitlines()
     assert (head.status, ended) == (200, False)
-    assert decompressor is None or not decompressor.eof
-    assert [orjson.loads(line)["index"] for line in lines[:-1]] == [*range(len(lines) - 1)]
-    assert 0 < len(lines) - 1 < ITEMS
-    assert orjson.loads(lines[-1]) == {
-        "object": "results.cut",
-        "code": "results_expired",
-        "message": "The job's results were deleted by plan.",
-    }
+    assert why_cut(body, coding) == ("results_expired", "The job's results were deleted by plan.")
 
 
 async def test_readers_who_take_nothing_hold_no_connection_to_the_database(
@@ -114,9 +111,11 @@ async def test_readers_who_take_nothing_hold_no_connection_to_the_database(
         for connection in stalled:
             await begun(service, job, connection, "identity")
             await connection.head()
-        async with asyncio.timeout(20):
-            while await store.connections_at_work("polling-api requests"):  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.05)
+
+        async def none_is_at_work() -> bool:
+            return not await store.connections_at_work("polling-api requests")
+
+        await comes_true(none_is_at_work)
         beside = await client.get(job["links"]["results"], params={"limit": 1, "fields": "index"})
 
     assert beside.json()["data"] == [{"index": 0}]

@@ -2,16 +2,13 @@
 
 import asyncio
 
-import pytest
-
 from in_process.clocks import Clock
 from polling_api import metrics
 from polling_api.app import running
 from polling_api.app.restarts import Restarts
 
 
-async def test_a_part_that_something_within_it_cancelled_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "RESTART_AFTER", 0.0)
+async def test_a_part_that_something_within_it_cancelled_is_started_again() -> None:
     restarts = Restarts()
     began, again = 0, asyncio.Event()
 
@@ -25,7 +22,7 @@ async def test_a_part_that_something_within_it_cancelled_is_started_again(monkey
         again.set()
         await asyncio.Event().wait()
 
-    tasks = running.start([part], restarts)
+    tasks = running.start([part], restarts, restart_after=0.0)
     async with asyncio.timeout(5):
         await again.wait()
     await running.end(tasks)

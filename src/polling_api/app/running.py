@@ -17,9 +17,17 @@ Part = Callable[[], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
-def start(parts: Iterable[Part], restarts: Restarts) -> list[asyncio.Task[None]]:
-    """Run each part in a task of its own, until it is ended; `restarts` is told of those that fail."""
-    return [asyncio.create_task(_keep_running(part, restarts)) for part in parts]
+def start(
+    parts: Iterable[Part], restarts: Restarts, *, restart_after: float = RESTART_AFTER
+) -> list[asyncio.Task[None]]:
+    """Run each part in a task of its own, until it is ended.
+
+    Args:
+        parts: none of them ends by itself.
+        restarts: is told of those that fail.
+        restart_after: seconds until such a one is started again.
+    """
+    return [asyncio.create_task(_keep_running(part, restarts, restart_after)) for part in parts]
 
 
 async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -35,7 +43,7 @@ async def flush(hub: Hub) -> None:
         await asyncio.wait_for(hub.flushed(), FLUSH_WITHIN)
 
 
-async def _keep_running(part: Part, restarts: Restarts) -> None:
+async def _keep_running(part: Part, restarts: Restarts, restart_after: float) -> None:
     """A part that fails unexpectedly is a mistake of ours, and must not end all the others."""
     while True:
         try:
@@ -47,7 +55,7 @@ async def _keep_running(part: Part, restarts: Restarts) -> None:
         except Exception:  # noqa: BLE001 - logged, and the part begins anew
             _log.exception("a part failed and is started again", part=repr(part))
         restarts.note(_name_of(part))
-        await asyncio.sleep(RESTART_AFTER)
+        await asyncio.sleep(restart_after)
 
 
 def _name_of(part: Part) -> str:

@@ -72,6 +72,16 @@ class Caller:
         return call
 
 
+async def seen_once(worker: Worker, client: httpx.AsyncClient, engine: AsyncEngine) -> tuple[Mover, list[Job], Caller]:
+    """New jobs, what moves them, and who has seen all of them."""
+    mover = Mover(engine)
+    jobs = await mover.store(JOBS)
+    await mover.take()
+    caller = Caller(client, worker, jobs)
+    await caller.ask()
+    return mover, jobs, caller
+
+
 async def reads_of_jobs(engine: AsyncEngine) -> int:
     async with statements(engine) as connection:
         return int(await connection.scalar(READS))
@@ -96,11 +106,7 @@ async def test_a_hundred_cold_jobs_cost_one_statement_and_warm_ones_none(
 async def test_of_a_hundred_that_are_waited_for_the_one_that_changes_is_answered_alone_and_soon(
     worker: Worker, client: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:
-    mover = Mover(engine)
-    jobs = await mover.store(JOBS)
-    await mover.take()
-    caller = Caller(client, worker, jobs)
-    await caller.ask()
+    mover, jobs, caller = await seen_once(worker, client, engine)
     delays: list[float] = []
 
     for job in jobs[:ROUNDS]:
@@ -119,11 +125,7 @@ async def test_of_a_hundred_that_are_waited_for_the_one_that_changes_is_answered
 async def test_two_that_change_one_shortly_after_the_other_are_in_one_answer(
     worker: Worker, client: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:
-    mover = Mover(engine)
-    jobs = await mover.store(JOBS)
-    await mover.take()
-    caller = Caller(client, worker, jobs)
-    await caller.ask()
+    mover, jobs, caller = await seen_once(worker, client, engine)
     together: list[bool] = []
 
     for pair in zip(jobs[:ROUNDS], jobs[ROUNDS:], strict=False):
