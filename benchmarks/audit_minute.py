@@ -24,12 +24,13 @@ from polling_api.store.engine import driver_url
 SET = "/api/v1/jobs"
 CONNECTIONS = 40
 SUBMITTING = 16
-LEAD, LEAD_EACH = (
-    15.0,
-    0.04,
-)  # seconds until the minute begins: all have to be in progress, and the simulator's clock run
+# Seconds until the minute begins: all have to be in progress, and the simulator's clock run.
+LEAD, LEAD_EACH = 15.0, 0.04
 QUIET = 10.0  # seconds of each stretch by which is told what grows with the polls
-LIGHT, HEAVY = 500, 2500  # polls in it
+LIGHT, HEAVY = 1000, 5000  # polls in it, of a tenth of the jobs: of each several between two comparisons
+LOOKS = 0.5  # of the minute, from one look upstream at a job until the next
+ITEMS = 10  # of a job: progress makes a version where its whole percent changes
+SEEN = 0.7  # of the changes that are wanted: fewer, and it was not the minute that was to be measured
 GROWS = 0.1  # calls for a poll, below which is the noise of what runs beside; one in the way of polls would be 1
 
 
@@ -66,7 +67,7 @@ def main(
 
 async def _measure(jobs: int, polls: int, changes: int, seconds: float) -> Measured:
     # A minute that is shorter than one has its looks upstream as much closer together.
-    settings = {"retention_every": "3600", "monitor_interval": f"{30 * seconds / 60:g}"}
+    settings = {"retention_every": "3600", "monitor_interval": f"{LOOKS * seconds:g}"}
     async with running_service(settings) as stand:
         till = Till(stand.database_url, stand.redis_url)
         await till.open()
@@ -75,8 +76,10 @@ async def _measure(jobs: int, polls: int, changes: int, seconds: float) -> Measu
         await _poll(stand.url, ids, len(ids), 0)  # as of the minute before
         await asyncio.sleep(max(0, begins - time.time()))
         minute = await _counted(stand, till, ids, polls, seconds)
-        light = await _counted(stand, till, ids, LIGHT, QUIET)
-        heavy = await _counted(stand, till, ids, HEAVY, QUIET)
+        if minute.changes < SEEN * changes:
+            raise SystemExit(f"{minute.changes} changes were seen, of {changes}")
+        light = await _counted(stand, till, ids[: jobs // 10], LIGHT, QUIET)
+        heavy = await _counted(stand, till, ids[: jobs // 10], HEAVY, QUIET)
         async with naive_service(stand.database_url, await _read(stand, ids)) as naive:
             naively = await _naive_statements(naive.url, naive.database_url, ids, polls, minute.changes)
         statements, commands = (
@@ -86,18 +89,22 @@ async def _measure(jobs: int, polls: int, changes: int, seconds: float) -> Measu
 
 
 async def _submit(stand: Stand, count: int, changes: int, begins: float, seconds: float) -> list[str]:
-    """Submit jobs, of which so many change once within the minute that begins at a time."""
+    """Submit jobs, so many of which are seen to change, each once, within the minute that begins at a time.
+
+    A change is seen at the next look: those of the last half of the minute before are among them, and of this minute's
+    last half as many are not.
+    """
     chance, left, ids = Random(9), list(range(count)), list[str]()  # noqa: S311 - the same minute in every run
 
     async def submit() -> None:
         wire = await Wire.to(stand.url)
         while left:
             number = left.pop()
-            pause = begins - time.time() + chance.uniform(0, seconds)
-            course = f"in_progress {pause:.2f}s @10%, " if number < changes else ""
+            pause = begins - time.time() + chance.uniform(-LOOKS * seconds, seconds)
+            course = f"in_progress {pause:.2f}s @10%, " if number < changes * (1 + LOOKS) else ""
             body = orjson.dumps(
                 {
-                    "requests": [{"custom_id": "one", "body": {"model": "made-up"}}],
+                    "requests": [{"custom_id": f"{item}", "body": {"model": "made-up"}} for item in range(ITEMS)],
                     "metadata": {"simulator": f"{course}in_progress 3600s @50%, succeeded"},
                 }
             )

@@ -3,7 +3,6 @@
 The provider answers at once, within the program: what is counted is the monitor's own.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -105,7 +104,7 @@ class Sweeping:
             owner="sweeping",
             lease=LEASE,
             results_keep=LEASE,
-            wake=asyncio.Event(),
+            given_back=lambda _: None,
         )
         provider = cast("Provider", cast("Any", upstream))
         self._sweep = Sweep(self._ledger, provider, Patience(INTERVAL), nothing, lambda: 0.5, concurrency=1)

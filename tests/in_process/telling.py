@@ -14,6 +14,7 @@ class TellingProvider:
     Attributes:
         completed: items of each batch.
         asked: how often it was asked after batches.
+        looked_at: of how many, in all.
     """
 
     name = "simulator"
@@ -21,10 +22,12 @@ class TellingProvider:
     def __init__(self) -> None:
         self.completed = 0
         self.asked = 0
+        self.looked_at = 0
 
     async def observe(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | ProviderError]:
         """See `Provider`."""
         self.asked += 1
+        self.looked_at += len(batch_ids)
         observed = Observed(Status.IN_PROGRESS, completed=self.completed, failed=0)
         return {batch_id: Batch(batch_id, None, observed) for batch_id in batch_ids}
 

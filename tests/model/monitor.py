@@ -175,7 +175,7 @@ class Monitor:
             owner=self.process.name,
             lease=LEASE,
             results_keep=0,
-            wake=asyncio.Event(),
+            given_back=_looks_by_its_own_course,
             clock=clock,
         )
         self._running = [self.process.start(run()) for run in running]
@@ -218,3 +218,7 @@ def _row(job: Job, **beside: Any) -> SimpleNamespace:
     columns = {name: getattr(job, name) for name in job.__slots__ if name not in {"progress", "error"}}
     done = {name: getattr(job.progress, name) for name in Progress.__slots__}
     return SimpleNamespace(**columns, **done, error_code=None, error_message=None, **beside)
+
+
+def _looks_by_its_own_course(_seconds: float) -> None:
+    """Wake nobody: a monitor of the model looks when its course says so."""

@@ -23,6 +23,9 @@ SWEEPS_AT_ONCE = 4  # a provider that is slow about one job must not keep the ot
 RENEWALS = 3  # in the time of a lease: two may fail before it is lost
 LONGEST_REST = 1.0  # seconds: a lost wake-up costs a new job no more
 SHORTEST_REST = 0.02  # seconds: what is due may be locked by another monitor for a moment
+# Of the interval: what comes due within it is looked at together. A sweep takes three statements, for one job as for a
+# thousand, and jobs that were submitted one by one would be looked at one by one for ever.
+TOGETHER = 1 / 60
 FIRST_BACKOFF, LONGEST_BACKOFF = (
     0.5,
     5.0,
@@ -76,12 +79,20 @@ class BatchMonitor:
         at: Point = nothing,
     ) -> None:
         self._ledger = Ledger(
-            engine, publish, renew, at, owner=owner, lease=lease, results_keep=results_keep, wake=wake
+            engine,
+            publish,
+            renew,
+            at,
+            owner=owner,
+            lease=lease,
+            results_keep=results_keep,
+            given_back=self._look_in,
         )
         patience = Patience(interval, submit_within, grace_after_deadline, results_within)
         self._sweep = Sweep(self._ledger, provider, patience, at, random, concurrency=concurrency)
         self._wake = wake
         self._longest_rest = longest_rest
+        self._shortest_rest = min(max(interval * TOGETHER, SHORTEST_REST), longest_rest)
         self._looks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(SWEEPS_AT_ONCE)
         self._stopping = asyncio.Event()
@@ -147,12 +158,17 @@ class BatchMonitor:
             self._turns.release()
 
     async def _rest(self) -> None:
-        """Sleep until the next job is due, or until woken."""
+        """Sleep until the next job is due and others may be too, or until woken."""
         due = await self._ledger.next_due()
-        seconds = self._longest_rest if due is None else min(max(due, SHORTEST_REST), self._longest_rest)
+        seconds = self._longest_rest if due is None else min(max(due, self._shortest_rest), self._longest_rest)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+
+    def _look_in(self, seconds: float) -> None:
+        """Wake for jobs that were given back, if it is in this rest: when that began they still looked leased."""
+        if seconds < self._longest_rest:
+            asyncio.get_running_loop().call_later(seconds, self._wake.set)
 
     async def _keep_leases(self) -> None:
         while True:

@@ -1,6 +1,5 @@
 """How a monitor writes: fenced by its leases; committed first, then published; never cut off in between."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from time import monotonic
 
@@ -44,7 +43,7 @@ class Ledger:
         owner: the monitor's name, unlike any other's, also any earlier one's.
         lease: seconds for which a claim or a renewal is good.
         results_keep: seconds from a job's end until its results expire.
-        wake: set when a job that was given back is due again.
+        given_back: told, after jobs were, of the seconds until the first of them is due.
         clock: monotonic seconds.
     """
 
@@ -58,7 +57,7 @@ class Ledger:
         owner: str,
         lease: float,
         results_keep: float,
-        wake: asyncio.Event,
+        given_back: Callable[[float], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine = engine
@@ -67,7 +66,7 @@ class Ledger:
         self._at = at
         self._owner = owner
         self._results_keep = results_keep
-        self._wake = wake
+        self._given_back = given_back
         self._clock = clock
         self._held: dict[str, Tenure] = {}
         self.lease = lease
@@ -122,7 +121,7 @@ class Ledger:
         asked_at = self._clock()
         saved = await leases.save(self._engine, self._owner, changes, results_keep=self._results_keep)
         await self._at("saved")
-        self._wake_in([one.next_look for one in changes if one.next_look is not None])
+        self._tell_given_back([one.next_look for one in changes if one.next_look is not None])
         await self._publish(saved, asked_at)
         await self._at("published")
         return {job.id: job for job in saved}
@@ -132,12 +131,11 @@ class Ledger:
         for look in looks:
             self._held.pop(look.job_id, None)
         await to_the_end(leases.release(self._engine, self._owner, looks))
-        self._wake_in([look.next_look for look in looks])
+        self._tell_given_back([look.next_look for look in looks])
 
-    def _wake_in(self, waits: Sequence[float]) -> None:
-        """Wake the monitor for the soonest; it went to rest while these jobs still looked leased."""
+    def _tell_given_back(self, waits: Sequence[float]) -> None:
         if waits:
-            asyncio.get_running_loop().call_later(min(waits), self._wake.set)
+            self._given_back(min(waits))
 
     async def release_all(self) -> None:
         """Give back whatever is still held, due at once, or as soon as nothing can be under way for it."""

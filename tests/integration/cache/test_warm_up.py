@@ -189,7 +189,7 @@ async def test_a_sweep_renews_what_it_begins_with_in_one_command_for_many(
         owner="a monitor",
         lease=1,
         results_keep=60,
-        wake=asyncio.Event(),
+        given_back=lambda _: None,
     )
     async with redis.client() as plain:
         before = (await plain.info("commandstats")).get("cmdstat_eval", {"calls": 0})["calls"]

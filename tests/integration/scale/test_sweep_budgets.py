@@ -15,6 +15,7 @@ from in_process.nodes import NO_COMPARISON, Node, running_node
 from in_process.telling import TellingProvider
 from polling_api.domain.job import Status
 from polling_api.hub import Hub
+from polling_api.monitor.batch_monitor import TOGETHER, BatchMonitor
 from polling_api.monitor.decision import Patience
 from polling_api.monitor.ledger import Ledger, nothing, to_nobody
 from polling_api.monitor.sweep import Sweep
@@ -30,6 +31,12 @@ INTERVAL = 30.0  # seconds, as in production
 DUE = text(
     "UPDATE jobs SET upstream_id = 'batch_' || id, due_at = now(), lease_owner = NULL, "
     "updated_at = updated_at - interval '1 hour'"
+)
+ONE_BY_ONE = 100
+APART = 0.02  # seconds from when one is due until the next is
+DUE_IN_TURN = text(
+    "UPDATE jobs SET upstream_id = 'batch_' || jobs.id, lease_owner = NULL, due_at = now() + place * (:apart)::float * "
+    "interval '1 second' FROM (SELECT id, row_number() OVER () AS place FROM jobs) AS placed WHERE placed.id = jobs.id"
 )
 
 
@@ -52,7 +59,7 @@ class Monitor:
             owner="budgets",
             lease=30,
             results_keep=60,
-            wake=asyncio.Event(),
+            given_back=lambda _: None,
         )
         self._sweep = Sweep(self._ledger, provider, Patience(INTERVAL), nothing, lambda: 0.5, concurrency=1)
 
@@ -123,6 +130,34 @@ async def test_a_sweep_over_a_thousand_jobs_keeps_its_budget(
     assert provider.asked == 2
     keep("statements.sweep_of_1000_unchanged", unchanged)
     keep("statements.sweep_of_1000_changed", changed)
+
+
+async def test_jobs_that_come_due_one_by_one_are_looked_at_together(
+    engine: AsyncEngine, provider: TellingProvider, node: Node
+) -> None:
+    await in_progress(engine, ONE_BY_ONE)
+    async with transaction(engine) as connection:
+        await connection.execute(DUE_IN_TURN, {"apart": APART})
+    monitor = BatchMonitor(
+        engine,
+        provider,
+        node.hub.publish,
+        owner="together",
+        interval=INTERVAL,
+        lease=30,
+        concurrency=1,
+        results_keep=60,
+        submit_within=60,
+        wake=asyncio.Event(),
+    )
+    running = asyncio.create_task(monitor.run())
+
+    await eventually(lambda: provider.looked_at == ONE_BY_ONE)
+
+    await monitor.stop()
+    await running
+    sweeps = ONE_BY_ONE * APART / (INTERVAL * TOGETHER)
+    assert provider.asked <= sweeps + 2  # the first, and what the last one left
 
 
 async def test_a_change_keeps_its_budget_however_many_wait_for_it(
