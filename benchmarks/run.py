@@ -29,6 +29,8 @@ PROGRAMS = (
     "spread_out",
     "wake_waiters",
     "second_node",
+    "two_workers",
+    "crowd_sizes",
     "sweeping",
     "json_forms",
     "results",
