@@ -11,6 +11,7 @@ from stand.cores import cpu_of
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
 from stand.hosts import BARE, NCHAN, OURS, RAW, Host, hosts
+from stand.lag import LoopLag, lag_line
 from stand.nchan import LACKING, lacking
 from stand.order import Record
 
@@ -21,12 +22,13 @@ SETTLED = 1.0  # seconds in which a server forgets whom it held
 class Told(NamedTuple):
     """Of each change: p99 of the delays in ms, events a second until the last, and µs of the server's CPU for each.
 
-    And what went wrong in all.
+    And how late the event loop was, p99 in ms, and what went wrong in all.
     """
 
     p99: float
     per_second: float
     cpu: float
+    lag: float
     wrong: Mapping[str, int]
 
 
@@ -41,13 +43,16 @@ def main(streams: int = 10_000, changes: int = 5, rounds: int = 3, *, quick: Qui
 
 async def _measure(streams: int, changes: int, rounds: int) -> list[Round]:
     async with hosts(1, bare=True) as servers:
-        return [{name: await _told(host, streams, changes) for name, host in servers.items()} for _ in range(rounds)]
+        return [
+            {name: await _told(name, host, streams, changes) for name, host in servers.items()} for _ in range(rounds)
+        ]
 
 
-async def _told(host: Host, streams: int, changes: int) -> Told:
+async def _told(name: str, host: Host, streams: int, changes: int) -> Told:
     crowd, record, versions = Crowd(host.url), Record(), list[int]()
     crowd.open(asking(host.url, lambda _: host.stream(0), streams))
     p99, last, cpu = list[float](), list[float](), list[float]()
+    before = await LoopLag.of(host.url) if name == OURS else None
     for _ in range(changes):
         await asyncio.sleep(APART)
         crowd.expect(streams)
@@ -59,11 +64,12 @@ async def _told(host: Host, streams: int, changes: int) -> Told:
         p99.append(percentile(delays, 99) * 1000)
         last.append(max(delays))
         cpu.append((cpu_of(host.process) - used) / streams * 1e6)
+    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
     crowd.close()
     gc.collect()
     await asyncio.sleep(SETTLED)
     wrong = record.wrong(streams, lambda _: versions)
-    return Told(percentile(p99, 50), streams / percentile(last, 50), percentile(cpu, 50), wrong)
+    return Told(percentile(p99, 50), streams / percentile(last, 50), percentile(cpu, 50), lag, wrong)
 
 
 def _lines(rounds: list[Round], streams: int) -> list[Line]:
@@ -94,6 +100,7 @@ def _lines(rounds: list[Round], streams: int) -> list[Line]:
         events(RAW),
         cpu(RAW),
         events(BARE),
+        lag_line(what, [one[OURS].lag for one in rounds]),
         Line(what=f"{what}: missing, doubled, out of order", ours=wrong, must=0, want=0),
     ]
 

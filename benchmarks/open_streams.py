@@ -11,6 +11,7 @@ from stand.counting import until_held
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, tell
 from stand.hosts import BARE, NCHAN, OURS, RAW, Host, hosts
+from stand.lag import LoopLag, lag_line
 from stand.nchan import LACKING, lacking
 
 TOPICS = 100
@@ -21,11 +22,12 @@ STREAM, WAIT = "stream", "wait"
 
 
 class Opened(NamedTuple):
-    """Connections in a second, KiB that each takes, and µs of the server's CPU."""
+    """Connections in a second, KiB that each takes, µs of the server's CPU, and p99 of the loop's lag in ms."""
 
     per_second: float
     kib: float
     cpu: float
+    lag: float
 
 
 Round = Mapping[tuple[str, str], Opened]
@@ -61,14 +63,15 @@ async def _opened(name: str, host: Host, kind: str, count: int, empty: dict[str,
 
     await opened(warm, WARM)
     before = empty.setdefault(name, host.process.memory_full_info().uss)
-    used = cpu_of(host.process)
+    used, late = cpu_of(host.process), await LoopLag.of(host.url) if name == OURS else None
     took = await opened(crowd, count)
     cpu = (cpu_of(host.process) - used) / count * 1e6
+    lag = (await LoopLag.of(host.url)).p99_since(late) if late else 0
     kib = (host.process.memory_full_info().uss - before) / count / 1024
     crowd.close()
     warm.close()
     await asyncio.sleep(SETTLED)
-    return Opened(count / took, kib, cpu)
+    return Opened(count / took, kib, cpu, lag)
 
 
 def _lines(rounds: list[Round], count: int) -> list[Line]:
@@ -101,6 +104,7 @@ def _lines(rounds: list[Round], count: int) -> list[Line]:
     lines = [
         opening(RAW, 0.5, 0.8),
         cpu(RAW),
+        lag_line(f"opening {count:,} streams", [one.lag for one in of(OURS)]),
         memory(STREAM, goals=True),
         memory(STREAM, RAW),
         memory(WAIT, goals=True),

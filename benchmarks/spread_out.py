@@ -12,7 +12,7 @@ import uvloop
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
 from stand.hosts import OURS, RAW, Host, hosts
-from stand.lag import LoopLag
+from stand.lag import LoopLag, lag_line
 from stand.order import Record, versions_in
 
 TOGETHER = 4  # changes in one commit, as a sweep writes several
@@ -98,7 +98,7 @@ def _lines(rounds: list[Round], what: str) -> list[Line]:
         Line(what=f"{what}, p99", ours=p99, unit="ms", must=15, want=6),
         Line(what=f"{what}, p50", ours=p50, unit="ms", anchor=RAW, beside=[one[RAW].p50 for one in rounds]),
         Line(what=f"{what}, p99", ours=p99, unit="ms", anchor=RAW, beside=[one[RAW].p99 for one in rounds]),
-        Line(what=f"{what}: event-loop lag, p99 below", ours=[one[OURS].lag for one in rounds], unit="ms", must=50),
+        lag_line(what, [one[OURS].lag for one in rounds]),
         Line(
             what=f"{what}: missing, doubled, out of order",
             ours=[one[OURS].wrong for one in rounds],

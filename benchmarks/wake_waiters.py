@@ -11,6 +11,7 @@ from stand.counting import until_held
 from stand.crowd import Crowd, asking
 from stand.figures import Kept, Line, Quick, percentile, tell
 from stand.hosts import NCHAN, OURS, RAW, Host, hosts
+from stand.lag import LoopLag, lag_line
 from stand.nchan import LACKING, lacking
 from stand.order import Record
 
@@ -18,10 +19,14 @@ SETTLED = 1.0  # seconds in which all who asked again are held, or a server forg
 
 
 class Woken(NamedTuple):
-    """Milliseconds until the last was answered, µs of CPU for each until it is held again, and mistakes."""
+    """Milliseconds until the last was answered, and µs of CPU for each until it is held again.
+
+    And p99 of the event loop's lag in ms, and mistakes.
+    """
 
     last: float
     cpu: float
+    lag: float
     wrong: int
 
 
@@ -45,6 +50,9 @@ async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
     crowd, record, versions = Crowd(host.url, again=True), Record(), list[int]()
     last, cpu = list[float](), list[float]()
     crowd.open(asking(host.url, lambda _: host.wait(0), waiters), first=False)
+    if name == OURS:
+        await until_held(host.url, "wait", waiters)
+    before = await LoopLag.of(host.url) if name == OURS else None
     for _ in range(changes):
         if name == OURS:
             await until_held(host.url, "wait", waiters)
@@ -57,10 +65,11 @@ async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
         record.add(crowd.told)
         await asyncio.sleep(SETTLED)
         cpu.append((cpu_of(host.process) - used) / waiters * 1e6)
+    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
     crowd.close()
     await asyncio.sleep(SETTLED)
     wrong = sum(record.wrong(waiters, lambda _: versions).values())
-    return Woken(percentile(last, 50) * 1000, percentile(cpu, 50), wrong)
+    return Woken(percentile(last, 50) * 1000, percentile(cpu, 50), lag, wrong)
 
 
 def _lines(rounds: list[Round], waiters: int) -> list[Line]:
@@ -81,6 +90,7 @@ def _lines(rounds: list[Round], waiters: int) -> list[Line]:
             beside=[one[RAW].cpu for one in rounds],
         ),
         Line(what=what, ours=ours, unit="ms", anchor=LACKING) if lacking() else beside(NCHAN),
+        lag_line(f"{waiters:,} waiters", [one[OURS].lag for one in rounds]),
         Line(what=f"{waiters:,} waiters: missing, doubled, out of order", ours=wrong, must=0, want=0),
     ]
 

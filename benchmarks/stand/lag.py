@@ -1,10 +1,11 @@
 """How late a worker's event loop was, by its own figures: what it answers is as late."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from stand.figures import Line
 from stand.load import get
 from stand.wire import ask_once
 
@@ -28,3 +29,8 @@ class LoopLag:
         since = {bound: count - before.buckets.get(bound, 0) for bound, count in sorted(self.buckets.items())}
         looks = max(since.values(), default=0)
         return next((bound * 1000 for bound, count in since.items() if count >= 0.99 * looks), 0.0)
+
+
+def lag_line(what: str, lag: Sequence[float]) -> Line:
+    """The line about it, of what p99 was in each round."""
+    return Line(what=f"{what}: event-loop lag, p99 below", ours=lag, unit="ms", must=50)

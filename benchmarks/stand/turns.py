@@ -60,5 +60,5 @@ def _opened(connect: Connect) -> Connections:
 
 if __name__ == "__main__":
     logs.configure("json", "warning")
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(10_000, 2, 5_000)
     uvloop.run(measure(int(os.environ["TURNS"]), profiled=bool(os.environ.get("PROFILED"))))

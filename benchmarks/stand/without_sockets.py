@@ -94,7 +94,7 @@ async def served() -> AsyncGenerator[Served]:
     core = assemble(settings)
     service = service_of(core)
     bounds, capacity = server.bounds_of(settings), server.capacity_within(settings, -1)
-    config = _config(service.asgi, CountedProtocol.bounded(bounds, capacity, service.guard), "on")
+    config = _config(service.asgi, CountedProtocol.bounded(bounds, capacity, service.guard, news=service.news), "on")
     lifespan = LifespanOn(config)
     await lifespan.startup()
     try:

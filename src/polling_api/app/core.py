@@ -23,6 +23,7 @@ from polling_api.audit import AuditLog, Refusals
 from polling_api.cache import StatusCache
 from polling_api.hub import Hub, RedisTransport
 from polling_api.resilience.lag import LoopLag
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.resilience.vigil import Vigil
 from polling_api.settings import Settings
 from polling_api.signing.keyring import Keyring
@@ -49,6 +50,7 @@ class Core:
     replication: Replication
     transport: RedisTransport
     hub: Hub
+    news: NewsFirst
     cache: StatusCache
     watch: StatusWatch
     warm_up: WarmUp
@@ -122,11 +124,9 @@ def assemble(settings: Settings) -> Core:
     master_keys = connections.master_keys(settings)
     hub = Hub(transport)
     replicas = replication(settings, circuits, pools[Kind.UPKEEP], cache)
-    source, bounds = PrimarySource(pools[Kind.READS]), _bounds_of(settings)
-    watch, feeds = (
-        StatusWatch(source, hub, bounds, cache=cache, replicas=replicas.reads),
-        ClientFeeds(source, hub, bounds),
-    )
+    source, bounds, news = PrimarySource(pools[Kind.READS]), _bounds_of(settings), NewsFirst()
+    watch = StatusWatch(source, hub, bounds, cache=cache, replicas=replicas.reads, news=news)
+    feeds = ClientFeeds(source, hub, bounds, news=news)
     absences = Absences(time.monotonic, told_for=settings.absence_keep)
     warm_up = WarmUp(source, watch, cache, most=settings.warm_jobs)
     for listener in (watch, feeds, absences, warm_up):
@@ -149,6 +149,7 @@ def assemble(settings: Settings) -> Core:
         replication=replicas,
         transport=transport,
         hub=hub,
+        news=news,
         cache=cache,
         watch=watch,
         warm_up=warm_up,

@@ -28,6 +28,7 @@ from polling_api.app import running
 from polling_api.app.core import Core, assemble
 from polling_api.app.sets import SIGNED_SET, SIMPLE_SET, signed_set, simple_set
 from polling_api.hub import Hub
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.settings import Settings
 from polling_api.store import leases
 from polling_api.store.shares import Kind
@@ -38,13 +39,15 @@ class Service(NamedTuple):
     """The whole, ready to be served.
 
     `asgi` answers requests, `described` is the part of it that FastAPI documents, `holding` is what it holds open, for
-    the server to drain, and `guard` says what is left to whom the server itself refuses.
+    the server to drain, `guard` says what is left to whom the server itself refuses, and `news` which requests the
+    server holds back.
     """
 
     asgi: ASGIApp
     described: FastAPI
     holding: Holding
     guard: Watcher
+    news: NewsFirst
 
 
 def create_app(settings: Settings) -> Service:
@@ -82,7 +85,7 @@ def service_of(core: Core) -> Service:
             most_pending=settings.overload_requests,
         ),
     )
-    return Service(edge, app, core.holding, guard)
+    return Service(edge, app, core.holding, guard, core.news)
 
 
 def openapi_document() -> str:

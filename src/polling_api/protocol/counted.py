@@ -11,13 +11,14 @@ from polling_api.protocol.capacity import Capacity
 from polling_api.protocol.connection import LINGER_OF_THE_LATE
 from polling_api.protocol.cycle import Cycle
 from polling_api.protocol.heads import Heads
+from polling_api.protocol.patient import PatientProtocol
 from polling_api.protocol.reading import Bounds
 from polling_api.protocol.refusing import refusing
-from polling_api.protocol.repeated import RepeatedProtocol
 from polling_api.protocol.unsent import Unsent
+from polling_api.resilience.news_first import NewsFirst
 
 
-class CountedProtocol(RepeatedProtocol):
+class CountedProtocol(PatientProtocol):
     """A connection. `bounded` makes the class that uvicorn is given."""
 
     __slots__ = ("_asking", "_counted_for", "_refusal", "_turned_away", "_unsent")
@@ -34,7 +35,13 @@ class CountedProtocol(RepeatedProtocol):
 
     @classmethod
     def bounded(
-        cls, bounds: Bounds, capacity: Capacity, watcher: Watcher, heads: Heads | None = None
+        cls,
+        bounds: Bounds,
+        capacity: Capacity,
+        watcher: Watcher,
+        *,
+        heads: Heads | None = None,
+        news: NewsFirst | None = None,
     ) -> "type[CountedProtocol]":
         """The protocol with these bounds, all of whose connections share `capacity`.
 
@@ -43,9 +50,11 @@ class CountedProtocol(RepeatedProtocol):
             capacity: of connections.
             watcher: says what is left to whom a request is refused that no route sees.
             heads: the requests that they have read before.
+            news: says which are held back.
         """
         shared = {"bounds": bounds, "capacity": capacity, "watcher": watcher}
-        return type(cls.__name__, (cls,), {**shared, "heads": Heads() if heads is None else heads})
+        kept = {"heads": Heads() if heads is None else heads, "news": news or NewsFirst()}
+        return type(cls.__name__, (cls,), {**shared, **kept})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or tell the client that there is no room for it, and cut it where that is told to many already.

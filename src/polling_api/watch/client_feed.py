@@ -1,15 +1,16 @@
 """All of one client's jobs as one log: every version that its readers are told, in the order in which they are."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import methodcaller
 from typing import NamedTuple, Protocol
 
 from polling_api.domain.job import Job
 from polling_api.domain.places import Move, Moves, Place
 from polling_api.hub import Notice
 from polling_api.representation import Form, Snapshot
+from polling_api.resilience.news_first import NewsFirst
 
 # Jobs of which more was told than the horizon covers. A cursor names each, with some 60 bytes: it stays below 2.5 KB.
 # Half of them are reason enough to ask the primary for a later horizon; with all, nothing is told until it answers.
@@ -18,7 +19,6 @@ ASK_FROM = MOST_BEYOND // 2
 MOST_LOGGED = 1_000  # versions that wait for the slowest reader: some 3 MB; who cannot take even these is cut off
 MOST_KNOWN = 2_000  # jobs of which the version told last is known; of another one the primary is asked
 TRIMMED_FROM = 64  # versions, before it is worth asking who still needs them
-WOKEN_AT_ONCE = 500  # readers before the loop may do something else: some 5 ms
 
 
 class Reader(Protocol):
@@ -65,9 +65,14 @@ class ClientFeed:
 
     A notice is told at once if it follows on what was told of its job; otherwise the primary has to be asked, which
     knows what lies between. `place` is where a reader of the whole log stands, None before the primary first answered.
+
+    Args:
+        client_id: the client.
+        news: has the readers told; of its own where none is given.
     """
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, news: NewsFirst | None = None) -> None:
+        self._news = news or NewsFirst()
         self.client_id = client_id
         self.readers: set[Reader] = set()
         self.place: Place | None = None
@@ -110,7 +115,7 @@ class ClientFeed:
             return True
         self.place = replace(place, beyond={**place.beyond, job.id: job.version})
         self._tell(job, self.place)
-        self._wake(tuple(self.readers))
+        self._news.tell(self.readers, methodcaller("changed", self))
         return len(self.place.beyond) >= ASK_FROM
 
     def asked(self) -> Place | None:
@@ -145,7 +150,7 @@ class ClientFeed:
                 self._log[self.number].place = self.place
         self._trim()
         if news:
-            self._wake(tuple(self.readers))
+            self._news.tell(self.readers, methodcaller("changed", self))
         return None if page.more else self._joint()
 
     def after(self, number: int) -> Sequence[Told] | None:
@@ -214,10 +219,3 @@ class ClientFeed:
             if self._progress.get(told.snapshot.job.id) == number:
                 del self._progress[told.snapshot.job.id]
         self._trim_at = max(TRIMMED_FROM, min(2 * len(self._log), MOST_LOGGED + 1))
-
-    def _wake(self, readers: Sequence[Reader]) -> None:
-        for reader in readers[:WOKEN_AT_ONCE]:
-            if reader in self.readers:
-                reader.changed(self)
-        if len(readers) > WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._wake, readers[WOKEN_AT_ONCE:])

@@ -14,6 +14,7 @@ from polling_api.errors import Unavailable
 from polling_api.hub import Notice
 from polling_api.resilience.backoff import jittered
 from polling_api.resilience.coalesce import ANSWER_WITHIN, MOST_READS, RETRY_AFTER
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.client_feed import ClientFeed, Joint, Reader
 from polling_api.watch.status_watch import Ear
@@ -48,12 +49,20 @@ class ClientFeeds:
         source: the primary.
         ear: the hub; its notices and gaps are told to `notice` and `gap`.
         bounds: figures.
+        news: has readers told; by default of its own.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, source: ReplaySource, ear: Ear, bounds: Bounds, *, clock: Callable[[], float] = time.monotonic
+        self,
+        source: ReplaySource,
+        ear: Ear,
+        bounds: Bounds,
+        *,
+        news: NewsFirst | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._news = news or NewsFirst()
         self._source = source
         self._ear = ear
         self._bounds = bounds
@@ -75,7 +84,7 @@ class ClientFeeds:
         """Tell `reader` from now on when there is more in the client's log."""
         feed = self._feeds.get(client_id)
         if feed is None:
-            feed = self._feeds[client_id] = ClientFeed(client_id)
+            feed = self._feeds[client_id] = ClientFeed(client_id, self._news)
         feed.readers.add(reader)
         return feed
 

@@ -12,6 +12,7 @@ from polling_api.errors import Unavailable
 from polling_api.hub import Notice
 from polling_api.representation import Snapshot
 from polling_api.resilience.coalesce import CoalescedReads
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.watch.bounds import Bounds
 from polling_api.watch.comparison import Comparison, Ear
 from polling_api.watch.contact import Contact
@@ -38,6 +39,7 @@ class StatusWatch:
         bounds: figures.
         cache: asked before the primary is; by default none.
         replicas: asked after the cache, and before the primary; by default none.
+        news: has those told who follow; by default of its own.
         clock: monotonic seconds.
     """
 
@@ -49,12 +51,13 @@ class StatusWatch:
         *,
         cache: Cache | None = None,
         replicas: Copy | None = None,
+        news: NewsFirst | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         cache = cache or NoCache()
         self._source = source
         self._bounds = bounds
-        self._topics = Topics(bounds.snapshots)
+        self._topics = Topics(bounds.snapshots, news or NewsFirst())
         self._pasts = CoalescedReads(self._read_pasts, metrics.READS, answer_within=bounds.answer_within)
         self._contact = Contact()
         self._loading = Loading(self._topics, source, cache, self._contact, bounds, clock, replicas)

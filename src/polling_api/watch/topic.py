@@ -1,14 +1,15 @@
 """One watched job: its present snapshot, the statuses before it, and who follows it."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import methodcaller
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from polling_api.domain.job import Job
 from polling_api.representation import Snapshot
+from polling_api.resilience.news_first import NewsFirst
 
-WOKEN_AT_ONCE = 500  # followers before the loop may do something else: some 5 ms
+if TYPE_CHECKING:
+    from asyncio import Task
 
 
 class Follower(Protocol):
@@ -33,9 +34,15 @@ class Topic:
     Moments are the watch's, in monotonic seconds: the snapshot was asked for at `used_at`, and was still the newest
     version in the primary at `confirmed_at`. `asked_in` is the last comparison that found it asked for. `reread` has
     not begun yet; the one before it began at `reread_at`. `deletion_told` is whether anybody said that the job is gone.
+
+    Args:
+        job_id: the job.
+        now: the watch's moment.
+        news: has those told who follow; of its own where none is given.
     """
 
     __slots__ = (
+        "_news",
         "asked_in",
         "confirmed_at",
         "deletion_told",
@@ -50,7 +57,8 @@ class Topic:
         "whole_after",
     )
 
-    def __init__(self, job_id: str, now: float) -> None:
+    def __init__(self, job_id: str, now: float, news: NewsFirst | None = None) -> None:
+        self._news = news or NewsFirst()
         self.job_id = job_id
         self.snapshot: Snapshot | None = None
         self.past: list[Snapshot] = []
@@ -61,7 +69,7 @@ class Topic:
         self.used_at = now
         self.asked_in = -1
         self.confirmed_at = float("-inf")
-        self.reread: asyncio.Task[Topic | None] | None = None
+        self.reread: Task[Topic | None] | None = None
         self.reread_at = float("-inf")
 
     def offer(self, job: Job) -> bool:
@@ -98,7 +106,7 @@ class Topic:
     def tell(self) -> None:
         """Tell all who follow that there is a newer version, or that the job is gone."""
         if self.followers:
-            self._tell(tuple(self.followers), methodcaller("changed", self))
+            self._news.tell(self.followers, methodcaller("changed", self))
 
     def set_back(self, job: Job) -> None:
         """Take a version though it is lower, since the primary has lost the known one, and tell all who follow."""
@@ -106,7 +114,7 @@ class Topic:
         self.past.clear()
         self.whole_after = job.status_version - 1
         if self.followers:
-            self._tell(tuple(self.followers), methodcaller("set_back", self))
+            self._news.tell(self.followers, methodcaller("set_back", self))
 
     def since(self, version: int) -> Sequence[Snapshot] | None:
         """What a reader who has seen `version` has to be sent, in order: every status after it, and the present.
@@ -139,10 +147,3 @@ class Topic:
         self.past[:0] = [Snapshot(job) for job in statuses if job.version < known_from]
         self.whole_after = 0
         return True
-
-    def _tell(self, followers: Sequence[Follower], tell: Callable[[Follower], None]) -> None:
-        for follower in followers[:WOKEN_AT_ONCE]:
-            if follower in self.followers:
-                tell(follower)
-        if len(followers) > WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._tell, followers[WOKEN_AT_ONCE:], tell)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from polling_api import metrics
 from polling_api.domain.job import Job
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.watch.topic import Topic
 
 LOOKED_AT_FOR_ROOM = 100  # topics: those that are followed stay, and are not looked through at every read
@@ -17,10 +18,12 @@ class Topics:
 
     Args:
         most: where there would be more, the longest unused are dropped; how many are followed, the held requests bound.
+        news: has those told who follow.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, news: NewsFirst) -> None:
         self._most = most
+        self._news = news
         self._by_id: OrderedDict[str, Topic] = OrderedDict()
         # Being read, and not known to be there: in a place of their own, so that whoever asks for many ids that do not
         # exist pushes out nobody's snapshot. As many as are being read at once, which `CoalescedReads` bounds.
@@ -47,7 +50,7 @@ class Topics:
         """The topic of a job, made where there is none."""
         topic = self.get(job_id)
         if topic is None:
-            topic = self._unread[job_id] = Topic(job_id, now)
+            topic = self._unread[job_id] = Topic(job_id, now, self._news)
         return topic
 
     @property

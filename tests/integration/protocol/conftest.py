@@ -17,6 +17,7 @@ from polling_api.errors import PollingError
 from polling_api.protocol import Bounds, Capacity, CountedProtocol
 from polling_api.protocol.heads import Heads
 from polling_api.protocol.refusing import refusing
+from polling_api.resilience.news_first import NewsFirst
 
 # Short enough for a test to see them pass, and long enough for a busy machine to stay below.
 QUICK = Bounds(head_seconds=0.5, body_seconds=0.5, body_rate=64 * 1024, stalled_seconds=0.5)
@@ -87,6 +88,7 @@ async def serving(
     capacity: Capacity | None = None,
     in_system: int = 0,
     heads: Heads | None = None,
+    news: NewsFirst | None = None,
 ) -> AsyncGenerator[int]:
     """The port of a server, for as long as the block runs.
 
@@ -97,12 +99,13 @@ async def serving(
         capacity: how many connections there may be; plenty where it is not given.
         in_system: bytes that the system keeps for a reader, where that matters.
         heads: where it keeps the requests that it has read.
+        news: says which requests are held back.
     """
     # Starlette's types and uvicorn's are the same under other names.
     application: Any = echo
     config = Config(application, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive)
     room = Capacity(MANY, MANY, lambda _: False) if capacity is None else capacity
-    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher(), heads), ServerState()
+    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher(), heads=heads, news=news), ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
     if in_system:

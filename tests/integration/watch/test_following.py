@@ -15,10 +15,10 @@ from in_process.sources import HeldSource, statements_of
 from polling_api.domain.job import Job, Status, new_job_id
 from polling_api.errors import Unavailable
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
+from polling_api.resilience.news_first import FEW, TURN, NewsFirst
 from polling_api.store.engine import transaction
 from polling_api.store.source import PrimarySource
 from polling_api.watch import Bounds, NoCache, StatusWatch, Topic
-from polling_api.watch.topic import WOKEN_AT_ONCE
 
 COURSE = (Status.SUBMITTING, Status.IN_PROGRESS, Status.FINALIZING, Status.SUCCEEDED)
 QUICKLY = Bounds(compare_every=0.2, compare_when_deaf=0.2)
@@ -334,8 +334,9 @@ async def test_more_followers_than_are_woken_at_once_are_all_woken_and_the_freed
     engine: AsyncEngine, mover: Mover
 ) -> None:
     job = await mover.stored()
-    watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds())
-    witnesses = [Witness() for _ in range(2 * WOKEN_AT_ONCE + 10)]
+    a_turn_later = count(step=TURN).__next__
+    watch = StatusWatch(PrimarySource(engine), deaf_hub(), Bounds(), news=NewsFirst(clock=a_turn_later))
+    witnesses = [Witness() for _ in range(2 * FEW + 10)]
     topics = [await watch.follow(job.id, witness) for witness in witnesses]
 
     [changed] = await mover.commit([job], Status.IN_PROGRESS)
@@ -345,7 +346,7 @@ async def test_more_followers_than_are_woken_at_once_are_all_woken_and_the_freed
     watch.unfollow(topics[0], waiting[0])
 
     await asyncio.gather(*(witness.told_of(2) for witness in witnesses if witness is not waiting[0]))
-    assert len(waiting) == WOKEN_AT_ONCE + 10
+    assert len(waiting) == FEW + 10
     assert 2 not in waiting[0].versions
 
 

@@ -22,6 +22,7 @@ from polling_api.api.waiting import HeldAnswer
 from polling_api.domain.job import Job, Status
 from polling_api.hub import Hub, LocalBus, LocalTransport, Notice
 from polling_api.representation import Snapshot
+from polling_api.resilience.news_first import NewsFirst
 from polling_api.watch import Bounds, NoCache, StatusWatch
 from polling_api.watch.contact import Contact
 from polling_api.watch.loading import Loading
@@ -292,7 +293,7 @@ async def test_a_reader_who_joined_a_read_that_began_too_early_reads_once_more(
     engine: AsyncEngine, mover: Mover
 ) -> None:
     job, source, clock = await mover.stored(), HeldSource(engine), Clock()
-    loading = Loading(Topics(10), source, NoCache(), Contact(), Bounds(), clock)
+    loading = Loading(Topics(10, NewsFirst()), source, NoCache(), Contact(), Bounds(), clock)
     source.after_read.close()
     early = asyncio.create_task(loading.load(job.id))
     await source.after_read.reached()
