@@ -13,6 +13,7 @@ import uvloop
 
 from polling_api import logs
 from polling_api.hub import Notice
+from polling_api.server import COLLECTED_AFTER
 from stand import raw_asgi
 from stand.without_sockets import Connect, NoSocket, Served, plain, profile, request, served
 
@@ -200,5 +201,5 @@ async def measure(turns: int, profiled: str) -> None:
 
 if __name__ == "__main__":
     logs.configure("json", "warning")
-    gc.set_threshold(10_000, 2, 5_000)
+    gc.set_threshold(*COLLECTED_AFTER)
     uvloop.run(measure(int(os.environ["TURNS"]), os.environ.get("PROFILED", "")))

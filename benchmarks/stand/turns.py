@@ -10,6 +10,7 @@ from functools import partial
 import uvloop
 
 from polling_api import logs
+from polling_api.server import COLLECTED_AFTER
 from stand.without_sockets import Connect, plain, profile, request, served
 
 CONNECTIONS = 16
@@ -60,5 +61,5 @@ def _opened(connect: Connect) -> Connections:
 
 if __name__ == "__main__":
     logs.configure("json", "warning")
-    gc.set_threshold(10_000, 2, 5_000)
+    gc.set_threshold(*COLLECTED_AFTER)
     uvloop.run(measure(int(os.environ["TURNS"]), profiled=bool(os.environ.get("PROFILED"))))

@@ -23,6 +23,9 @@ STOP_MARGIN = 1.0  # seconds for what is not done when the drain is over; the su
 BACKLOG = 4096  # connections that may wait to be accepted while ten thousand return at once
 UNSENT_IN_SYSTEM = 128 * 1024  # bytes: what a connection may have waiting in the system; as much is on its way
 DESCRIPTORS_KEPT = 256  # for all else: pools, Redis, and a spool file for each upload
+# Of the garbage collector: a full one over 9,000 streams stops the loop for 2 s, and each object that is looked at does
+# for 0.6 µs, while thousands are held. So the young are collected often and few at a time, the old hardly ever.
+COLLECTED_AFTER = (10_000, 2, 5_000)
 ON_THIS_MACHINE = ("unix", "127.0.0.0/8", "::1/128")  # a proxy beside us, or whoever runs us
 
 _log = structlog.get_logger(__name__)
@@ -94,9 +97,7 @@ def run_worker(settings: Settings, fd: int | None = None) -> None:
         fd: a listening socket that is inherited from the supervisor; None listens on `host` and `port`.
     """
     descriptors = raise_descriptor_limit()
-    # A full collection over 9,000 streams stops the loop for 2 s, and each object that is looked at for 0.6 µs, while
-    # thousands are held: collect the young often and few at a time, the old hardly ever.
-    gc.set_threshold(10_000, 2, 5_000)
+    gc.set_threshold(*COLLECTED_AFTER)
     # uvicorn's own `fd` takes every socket for a Unix one, which leaves Nagle's algorithm on: 40 ms for each answer.
     inherited = None if fd is None else [_forgetful(socket.socket(fileno=fd), settings.stalled_seconds)]
     server_of(settings, create_app(settings), descriptors).run(inherited)
