@@ -158,7 +158,6 @@ class Cycle(RequestResponseCycle):
             return
         self.transport.write(written(answer["status"], headers, outer, answer["body"], closes=closes, to_head=to_head))
         self.response_complete = True
-        self.message_event.set()
         if early:
             self.keep_alive = self.early = True  # as in `send`
         elif closes:

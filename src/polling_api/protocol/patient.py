@@ -1,60 +1,60 @@
 """One connection whose next request is read when the news that thousands wait for has been told."""
 
-from math import inf
 from typing import Any
 
 from polling_api.protocol.repeated import RepeatedProtocol
 from polling_api.resilience.news_first import NewsFirst
 
-LONGEST_HELD = 4096  # bytes: ten thousand take 40 MB at worst, and a request without a body is hardly ever longer
+READ_WITHIN = 0.01  # seconds: one turn of the event loop, of which the last are short
 
 
 class PatientProtocol(RepeatedProtocol):
-    """A connection, as far as it makes way; `CountedProtocol` has the rest."""
+    """A connection, as far as it makes way; `CountedProtocol` has the rest.
 
-    __slots__ = ("_held_back",)
+    Who is answered while others wait for theirs is not read meanwhile, nor is what its request holds given back. What
+    it asks stays with the system.
+    """
+
+    __slots__ = ("_is_held_back",)
 
     news: NewsFirst
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._held_back = b""  # what has come since its last answer
+        self._is_held_back = False
 
-    def data_received(self, data: bytes) -> None:
-        """Read what has come, or keep it for a moment."""
-        if self._held_back:
-            self.news.forget(self)
-            data, self._held_back = self._held_back + data, b""
-        elif self.news.since != inf and self._can_wait(data):
-            self._unset_keepalive_if_required()
-            self._unset_limit()
-            self._held_back = data
-            self.news.hold_back(self)
+    def on_response_complete(self) -> None:
+        """Go on with the next request, in its time, or close."""
+        answered = self._running
+        super().on_response_complete()
+        if answered is None:
             return
-        super().data_received(data)
+        if self.news.under_way and self._rests_since is not None and not self.transport.is_closing():
+            self._is_held_back = True
+            self.flow.pause_reading()
+            self.news.put_off(answered.message_event.set)
+            self.news.hold_back(self)
+        else:
+            answered.message_event.set()
 
     def go_on(self) -> None:
-        """Read what was kept."""
-        if self._held_back:
-            self.data_received(b"")
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Read what the client had sent before it closed its side."""
-        self.go_on()
-        return super().eof_received()
+        """Read what is asked next."""
+        self._is_held_back = False
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        """Read what was asked before we began to end."""
-        self.go_on()
-        super().shutdown()
+        """Close, but read first what was asked before we began to end: it would be lost, and the answer with it."""
+        if self._is_held_back:
+            self.news.forget(self)
+            self.go_on()
+            self.loop.call_later(READ_WITHIN, super().shutdown)
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was asked: nobody waits for the answer."""
-        self._held_back = b""
-        self.news.forget(self)
+        """Hold nothing back for nobody."""
+        if self._is_held_back:
+            self._is_held_back = False
+            self.news.forget(self)
         super().connection_lost(exc)
-
-    def _can_wait(self, data: bytes) -> bool:
-        """Whether a request begins, after an answer that was given since the telling began."""
-        answered = self._rests_since is not None and self._rests_since >= self.news.since
-        return answered and len(data) <= LONGEST_HELD and self._is_between_requests()

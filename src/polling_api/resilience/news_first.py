@@ -2,53 +2,57 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from contextvars import Context
 from itertools import islice
-from math import inf
 from typing import Protocol, TypeVar
 
 FEW = 50  # are told at once; of more, so many between two looks at the clock
 TURN = 0.015  # seconds for which the loop is kept: some 600 streams, or 150 waits
-RESUMED_AT_ONCE = 100  # questions taken up in one turn of the loop: some 10 ms
-HELD_BACK_FOR = 1.0  # seconds, in which 10,000 waits are answered; then they are taken up while more is told
+DONE_AT_ONCE = 300  # of what was put off, in one turn of the loop: the ends of so many waits take some 10 ms
+RESUMED_AT_ONCE = 100  # who go on in one turn, and mostly ask in the next: some 10 ms
+HELD_BACK_FOR = 1.0  # seconds, in which 10,000 waits are answered; then they go on while more is told
 
 Listener = TypeVar("Listener")
 
 
 class Patient(Protocol):
-    """Somebody whose question can wait a little."""
+    """Somebody who can wait a little."""
 
     def go_on(self) -> None:
-        """Ask it now."""
+        """Go on now."""
         ...
 
 
 class NewsFirst:
     """Tells many, some in each turn of the event loop, and has those who know it ask again when all do.
 
-    A wait that was answered is asked again at once, and to read that takes three times as long as to answer. Between
-    two turns the loop reads all that has come: the last of five thousand would be told after most of the others had
-    asked again. Who was not told anything meanwhile has nothing to do with it, and need not be held back.
+    A wait that was answered ends, and is asked again at once, which takes three times as long as to answer. Between two
+    turns the loop does all of that: the last of five thousand would be told after most of the others had asked again.
+    Who is not told anything meanwhile has nothing to do with it, and need not be held back.
+
+    All end before the first of them goes on. The collector of garbage is called by how many more objects were made than
+    went: while each that ends makes way for another it is not, and then has all of them to look at, for 0.2 s.
 
     Args:
         held_back_for: seconds after which who was held back goes on while more is told.
         clock: seconds, by which turns end.
-
-    Attributes:
-        since: when the telling began that is not over, on the event loop's clock; infinity where there is none.
     """
 
     def __init__(self, held_back_for: float = HELD_BACK_FOR, clock: Callable[[], float] = time.perf_counter) -> None:
         self._held_back_for = held_back_for
         self._clock = clock
-        self.since = inf
         self._telling = 0  # of so many things at once
+        self._put_off: deque[Callable[[], object]] = deque()
         self._held: dict[Patient, None] = {}
         self._resuming = False
         self._enough: asyncio.TimerHandle | None = None
-        self._nobodys = Context()  # what was held back is not of the request, or the part, that brought the news
+
+    @property
+    def under_way(self) -> bool:
+        """Whether there are still some to be told."""
+        return self._telling > 0
 
     def tell(self, listeners: AbstractSet[Listener], what: Callable[[Listener], None]) -> None:
         """Call `what` with each listener: with the first now, with the others in the loop's next turns.
@@ -61,22 +65,24 @@ class NewsFirst:
             self._tell_each(tuple(listeners), listeners, what)
             return
         self._telling += 1
-        if self.since == inf:
-            self._begin()
+        if self._enough is None:
+            self._be_patient()
         self._tell_some(tuple(listeners), listeners, what)
 
+    def put_off(self, what: Callable[[], object]) -> None:
+        """Have something done when all is told, or that has taken too long; before anybody goes on."""
+        self._put_off.append(what)
+
     def hold_back(self, patient: Patient) -> None:
-        """Have somebody go on when all is told, or it has taken too long, behind those who were held back before."""
+        """Have somebody go on when all is told, or that has taken too long, behind those who were held back before."""
         self._held[patient] = None
 
     def forget(self, patient: Patient) -> None:
         """Somebody has gone on, or away."""
         self._held.pop(patient, None)
 
-    def _begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.since = loop.time()
-        self._enough = loop.call_later(self._held_back_for, self._resume)
+    def _be_patient(self) -> None:
+        self._enough = asyncio.get_running_loop().call_later(self._held_back_for, self._resume)
 
     def _tell_some(
         self, left: Sequence[Listener], listeners: AbstractSet[Listener], what: Callable[[Listener], None]
@@ -84,7 +90,7 @@ class NewsFirst:
         rest: Sequence[Listener] = ()
         try:
             rest = self._tell_a_turn(left, listeners, what)
-        finally:  # whatever one of them did wrong, questions are not held back for ever
+        finally:  # whatever one of them did wrong, nobody is held back for ever
             if rest:
                 asyncio.get_running_loop().call_soon(self._tell_some, rest, listeners, what)
             else:
@@ -122,12 +128,15 @@ class NewsFirst:
 
     def _resume_some(self) -> None:
         loop = asyncio.get_running_loop()
-        for patient in list(islice(self._held, RESUMED_AT_ONCE)):
-            del self._held[patient]
-            loop.call_soon(patient.go_on, context=self._nobodys)
-        if self._held:
+        for _ in range(min(DONE_AT_ONCE, len(self._put_off))):
+            loop.call_soon(self._put_off.popleft())
+        if not self._put_off:
+            for patient in list(islice(self._held, RESUMED_AT_ONCE)):
+                del self._held[patient]
+                loop.call_soon(patient.go_on)
+        if self._put_off or self._held:
             loop.call_soon(self._resume_some)
             return
-        self._resuming, self.since = False, inf
-        if self._telling:
-            self._begin()
+        self._resuming = False
+        if self._telling and self._enough is None:
+            self._be_patient()

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,7 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from polling_api.api.answers import Answer
 from polling_api.api.guard import NoWatcher
+from polling_api.api.held import send_whole
 from polling_api.errors import PollingError
 from polling_api.protocol import Bounds, Capacity, CountedProtocol
 from polling_api.protocol.heads import Heads
@@ -26,12 +29,15 @@ MANY = 10_000  # connections: more than any test here opens
 
 
 class Echo:
-    """Answers with what it was asked. `/hold` waits until the client is gone, `/unread` leaves the body alone.
+    """Answers with what it was asked.
+
+    `/hold` waits until the client is gone, or is answered by whoever calls `answer`; `/unread` leaves the body alone.
 
     Attributes:
         asked: the paths of all requests, in the order in which they were begun.
         held: set when `/hold` has begun to wait.
-        gone: set when it has found its client gone.
+        gone: set when it has found its client gone, or answered.
+        answer: answers the last that waits.
     """
 
     def __init__(self) -> None:
@@ -39,6 +45,7 @@ class Echo:
         self.held = asyncio.Event()
         self.gone = asyncio.Event()
         self.released = asyncio.Event()
+        self.answer: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -49,6 +56,7 @@ class Echo:
             await refusing(error)(scope, receive, send)  # pyright: ignore[reportArgumentType]
             return
         if scope["path"] == "/hold":
+            self.answer = partial(send_whole, Answer(200, []), scope, send)
             self.held.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -89,6 +97,7 @@ async def serving(
     in_system: int = 0,
     heads: Heads | None = None,
     news: NewsFirst | None = None,
+    state: ServerState | None = None,
 ) -> AsyncGenerator[int]:
     """The port of a server, for as long as the block runs.
 
@@ -100,12 +109,13 @@ async def serving(
         in_system: bytes that the system keeps for a reader, where that matters.
         heads: where it keeps the requests that it has read.
         news: says which requests are held back.
+        state: knows the connections, where a test asks for them.
     """
     # Starlette's types and uvicorn's are the same under other names.
     application: Any = echo
     config = Config(application, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive)
     room = Capacity(MANY, MANY, lambda _: False) if capacity is None else capacity
-    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher(), heads=heads, news=news), ServerState()
+    protocol, state = CountedProtocol.bounded(bounds, room, NoWatcher(), heads=heads, news=news), state or ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
     if in_system:

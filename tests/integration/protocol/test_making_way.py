@@ -1,18 +1,18 @@
 """Requests that wait while thousands are told what was waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from math import inf
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.integration.protocol.conftest import PATIENT, Echo, serving
+from uvicorn.server import ServerState
 
 from in_process.deadlines import eventually
-from polling_api.protocol.patient import LONGEST_HELD
 from polling_api.resilience.news_first import NewsFirst, Patient
-from running.raw import RawConnection, raw_connection
+from running.raw import RawConnection, ask, raw_connection
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+AGAIN = REQUEST.replace(b"/a", b"/again")
 
 
 class Told(NewsFirst):
@@ -21,21 +21,31 @@ class Told(NewsFirst):
     def __init__(self) -> None:
         super().__init__()
         self.held: list[Patient] = []
+        self.ends: list[Callable[[], object]] = []
+        self._lasts = False
+
+    @property
+    def under_way(self) -> bool:
+        return self._lasts
 
     def begin(self) -> None:
-        self.since = asyncio.get_running_loop().time()
+        self._lasts = True
 
     def end(self) -> None:
-        self.since = inf
+        self._lasts = False
+        for end in self.ends:
+            end()
         while self.held:
             self.held.pop(0).go_on()
+
+    def put_off(self, what: Callable[[], object]) -> None:
+        self.ends.append(what)
 
     def hold_back(self, patient: Patient) -> None:
         self.held.append(patient)
 
     def forget(self, patient: Patient) -> None:
-        if patient in self.held:
-            self.held.remove(patient)
+        self.held.remove(patient)
 
 
 @pytest.fixture
@@ -56,69 +66,94 @@ async def answered_meanwhile(connection: RawConnection, news: Told) -> None:
     assert (await connection.answer()).status == 200
 
 
-async def held_back(connection: RawConnection, news: Told, sent: bytes = REQUEST) -> None:
-    """Something that comes after such an answer, and is kept."""
-    await answered_meanwhile(connection, news)
-    await connection.send(sent)
-    await eventually(lambda: len(news.held) == 1)
-
-
 async def test_who_was_answered_meanwhile_is_read_when_all_is_told(port: int, news: Told, echo: Echo) -> None:
     async with raw_connection(port) as connection:
-        await held_back(connection, news)
-        asked = len(echo.asked)
+        await answered_meanwhile(connection, news)
+        await connection.send(AGAIN)
+        assert (await ask(port, REQUEST)).status == 200  # so what came before that was there to be read
+        asked = list(echo.asked)
 
         news.end()
 
         assert (await connection.answer()).status == 200
-        assert (asked, len(echo.asked)) == (1, 2)
+        assert asked == ["/a", "/a"]
+        assert echo.asked == ["/a", "/a", "/again"]
 
 
-async def test_who_was_told_nothing_is_read_at_once(port: int, news: Told) -> None:
-    async with raw_connection(port) as known, raw_connection(port) as new:
-        await known.send(REQUEST)
-        await known.answer()
-        news.since = asyncio.get_running_loop().time() + 1  # later than that answer, by the loop's clock
+async def test_who_is_answered_before_or_after_is_read_at_once(port: int, news: Told) -> None:
+    async with raw_connection(port) as before, raw_connection(port) as after:
+        await before.send(REQUEST)
+        await before.answer()
+        news.begin()
+        await before.send(REQUEST)
+        assert (await before.answer()).status == 200
 
-        for connection in (known, new):
-            await connection.send(REQUEST)
-            assert (await connection.answer()).status == 200
+        news.end()
+        for _ in range(2):
+            await after.send(REQUEST)
+            assert (await after.answer()).status == 200
 
 
-async def test_a_request_whose_rest_comes_is_read_whole(port: int, news: Told, echo: Echo) -> None:
+async def test_what_was_asked_before_an_answer_is_answered_behind_it(port: int, news: Told, echo: Echo) -> None:
+    news.begin()
     async with raw_connection(port) as connection:
-        await held_back(connection, news, REQUEST[:10])
-
-        await connection.send(REQUEST[10:])
+        await connection.send(REQUEST + AGAIN)
 
         assert (await connection.answer()).status == 200
-        assert news.held == []
-        assert echo.asked == ["/a", "/a"]
-
-
-async def test_what_is_long_is_not_kept(port: int, news: Told) -> None:
-    async with raw_connection(port) as connection:
-        await answered_meanwhile(connection, news)
-
-        await connection.send(REQUEST.replace(b"\r\n\r\n", b"\r\nX: " + b"x" * LONGEST_HELD + b"\r\n\r\n"))
-
         assert (await connection.answer()).status == 200
+    assert echo.asked == ["/a", "/again"]
+
+
+async def test_what_an_answered_request_holds_is_given_back_when_all_is_told(port: int, news: Told, echo: Echo) -> None:
+    async with raw_connection(port) as connection:
+        await connection.send(REQUEST.replace(b"/a", b"/hold"))
+        await echo.held.wait()
+        assert echo.answer is not None
+        news.begin()
+        await echo.answer()
+        assert (await connection.answer()).status == 200
+        assert (await ask(port, REQUEST)).status == 200
+        gone = echo.gone.is_set()
+
+        news.end()
+
+        await asyncio.wait_for(echo.gone.wait(), 10)
+        assert not gone
 
 
 async def test_who_asks_and_closes_its_side_is_answered_all_the_same(port: int, news: Told) -> None:
     async with raw_connection(port) as connection:
-        await held_back(connection, news, REQUEST.replace(b"/a", b"/unread"))
-
+        await answered_meanwhile(connection, news)
+        await connection.send(REQUEST.replace(b"/a", b"/unread"))
         connection.finish()
+
+        news.end()
 
         assert (await connection.answer()).status == 200
 
 
+async def test_who_asked_before_the_server_ends_is_answered_and_closed(news: Told, echo: Echo) -> None:
+    state = ServerState()
+    async with serving(echo, PATIENT, news=news, state=state) as port, raw_connection(port) as connection:
+        await answered_meanwhile(connection, news)
+        await connection.send(AGAIN)
+        assert (await ask(port, REQUEST)).status == 200
+
+        for one in tuple(state.connections):
+            one.shutdown()
+
+        assert (await connection.answer()).status == 200
+        assert await connection.rest() == b""
+
+
 async def test_who_goes_away_is_forgotten(port: int, news: Told, echo: Echo) -> None:
     async with raw_connection(port) as connection:
-        await held_back(connection, news)
-
+        await answered_meanwhile(connection, news)
+        await connection.send(REQUEST)
         connection.reset()
+        await eventually(lambda: bool(news.held))
+
+        news.end()
 
         await eventually(lambda: not news.held)
-    assert echo.asked == ["/a"]
+    assert len(echo.asked) <= 2

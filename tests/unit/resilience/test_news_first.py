@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from itertools import count, pairwise
-from math import inf
 
 import pytest
 
 from in_process.deadlines import eventually
-from polling_api.resilience.news_first import FEW, RESUMED_AT_ONCE, TURN, NewsFirst
+from polling_api.resilience.news_first import DONE_AT_ONCE, FEW, RESUMED_AT_ONCE, TURN, NewsFirst
 
 MANY = 3 * FEW + 1
 
@@ -49,7 +48,7 @@ async def test_a_few_are_told_at_once_and_nobody_is_held_back() -> None:
     news.tell({*range(FEW)}, order.tell)
 
     assert order.told == [*range(FEW)]
-    assert news.since == inf
+    assert not news.under_way
 
 
 async def test_many_are_told_in_their_order_and_leave_the_loop_to_others_in_between() -> None:
@@ -75,7 +74,21 @@ async def test_who_is_held_back_goes_on_when_all_have_been_told() -> None:
     await asyncio.wait_for(order.all_went_on.wait(), 10)
 
     assert order.went_on == [MANY] * held
-    assert news.since == inf
+    assert not news.under_way
+
+
+async def test_all_that_was_put_off_is_done_before_anybody_goes_on() -> None:
+    order, news, done = Order(), NewsFirst(clock=slow()), list[int]()
+    put_off = 2 * DONE_AT_ONCE + 1
+    news.tell({*range(MANY)}, order.tell)
+    news.hold_back(Asking(order))
+    for _ in range(put_off):
+        news.put_off(lambda: done.append(len(order.went_on)))
+    news.hold_back(Asking(order, last=True))
+
+    await asyncio.wait_for(order.all_went_on.wait(), 10)
+
+    assert done == [0] * put_off
 
 
 async def test_nobody_is_held_back_until_something_else_is_told_too_but_until_all_of_it_is() -> None:
@@ -100,7 +113,7 @@ async def test_what_is_told_for_too_long_holds_nobody_back() -> None:
     assert order.went_on[0] < endless
     await eventually(lambda: len(order.told) == endless)
     assert order.told == [*range(endless)]
-    assert news.since == inf
+    assert not news.under_way
 
 
 async def test_who_was_forgotten_does_not_go_on() -> None:
@@ -144,4 +157,4 @@ async def test_a_listener_that_fails_holds_nobody_back() -> None:
     with pytest.raises(ValueError, match="a mistake"):
         news.tell({*range(MANY)}, fail)
 
-    assert news.since == inf
+    assert not news.under_way
