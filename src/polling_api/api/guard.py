@@ -188,13 +188,16 @@ class Guard:
         code = scope.get(PROBLEM)
         if party is None or scope["method"] == OPTIONS or code == "overloaded":
             return b""
-        self._note_missed(scope, party, code)
+        if code is not None or _MISSED in scope:
+            self._note_missed(scope, party, code)
         decision: Decision | None = scope.pop(DECISION, None)
         if decision is None:
             # Refused before its route could count it: it counts in the hour, so that nothing can be asked for nothing.
             decision = self._windows.peek(party, self._clock()) if code == "blocked" else self._decide(scope)
         elif decision.allowed:
-            decision = self._settled(decision, scope, free_of_hour=status == 304 and party.known)  # noqa: PLR2004
+            free_of_hour = status == 304 and party.known  # noqa: PLR2004
+            if free_of_hour or scope.get(TRANSPORT) == "wait":
+                decision = self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
         return limit_lines(decision)
 
     def _require_some_of_the_hour(self, scope: Scope) -> None:
@@ -203,12 +206,6 @@ class Guard:
         if refusal is not None:
             scope[DECISION] = refusal
             raise limited(refusal)
-
-    def _settled(self, decision: Decision, scope: Scope, *, free_of_hour: bool) -> Decision:
-        waited = scope.get(TRANSPORT) == "wait"
-        if not (free_of_hour or waited):
-            return decision
-        return self._windows.settle(decision, self._clock(), free_of_hour=free_of_hour)
 
     def _free_of_burst(self, wait: "_Wait") -> None:
         decision: Decision | None = wait.scope.get(DECISION)
@@ -226,8 +223,6 @@ class Guard:
         return client(client_id, self._figures, self._own_hour(client_id))
 
     def _note_missed(self, scope: Scope, party: Party, code: str | None) -> None:
-        if code is None and _MISSED not in scope:
-            return
         missed: Collection[str] = scope.pop(_MISSED, ())
         # A job that was there when a wait for it began, and was deleted meanwhile, was no guess.
         if not missed and code == "job_not_found" and scope.get(TRANSPORT) != "wait":

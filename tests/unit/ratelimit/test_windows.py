@@ -206,6 +206,15 @@ def test_a_wait_that_is_settled_while_it_is_held_gives_back_its_burst_once(windo
     assert polled(windows, 1, NOON + 3, WAIT) == 0
 
 
+def test_thousands_who_wait_for_one_job_hold_the_same_and_not_equal_things(windows: Windows) -> None:
+    waits = [windows.decide(SOMEBODY, NOON, job=JOB, endpoint=WAIT) for _ in range(3)]
+    held = [windows.settle(wait, NOON + 1, free_of_burst=True) for wait in waits]
+
+    assert all(wait.taken is waits[0].taken for wait in waits)
+    assert all(wait.taken is held[0].taken for wait in held)
+    assert held[0].taken != waits[0].taken
+
+
 def test_what_is_given_back_after_the_window_has_ended_does_not_make_room_in_the_next(windows: Windows) -> None:
     waits = [windows.decide(SOMEBODY, NOON + 1, job=JOB, endpoint=WAIT) for _ in range(3)]
     for wait in waits:
