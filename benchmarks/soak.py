@@ -7,6 +7,7 @@ nothing. The first stretches warm up; after that nothing may grow, nor become sl
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Stretch:
     memory: float
     descriptors: int
     tasks: int
-    objects: int
+    objects: Counter[str]
     latency: float
     polls: int
 
@@ -69,7 +70,7 @@ async def _soak(each: float) -> list[str]:
             one = await _stretch(worker, client, each)
             stretches.append(one)
             typer.echo(
-                f"{number + 1:>8}{one.memory:13.1f}{one.descriptors:13}{one.tasks:8}{one.objects:9}"
+                f"{number + 1:>8}{one.memory:13.1f}{one.descriptors:13}{one.tasks:8}{one.objects.total():9}"
                 f"{one.latency:9.2f}{one.polls:9}"
             )
         return _grown(stretches[STRETCHES // 3 :])
@@ -99,7 +100,7 @@ async def _stretch(worker: Anchor, client: Client, seconds: float) -> Stretch:
         memory=worker.process.memory_full_info().uss / 2**20,
         descriptors=worker.process.num_fds(),
         tasks=inside["tasks"],
-        objects=inside["objects"],
+        objects=Counter(inside["objects"]),
         latency=percentile(took, 50) * 1000,
         polls=len(took),
     )
@@ -162,9 +163,9 @@ async def _post(wire: Wire, url: str, path: str, document: Any) -> Answer:
     return await wire.ask(head.replace(b"GET", b"POST", 1) + body)
 
 
-async def _inside(url: str) -> dict[str, int]:
+async def _inside(url: str) -> dict[str, Any]:
     """What is in the worker when it has found out that everybody is gone; what is there after 30 s stays."""
-    inside: dict[str, int] = {}
+    inside: dict[str, Any] = {}
     with suppress(TimeoutError):
         async with asyncio.timeout(EMPTY_WITHIN):
             while True:
@@ -189,10 +190,19 @@ def _grown(stretches: Sequence[Stretch]) -> list[str]:
         grown("memory", MORE_MEMORY, 0),
         grown("descriptors", 1, MORE),
         grown("tasks", 1, MORE),
-        grown("objects", 1, MORE_OBJECTS),
+        _more_objects(first, last),
         grown("latency", SLOWER, 1),
     )
     return [one for one in found if one]
+
+
+def _more_objects(first: Sequence[Stretch], last: Sequence[Stretch]) -> str | None:
+    """The kinds of which there are more, where all of them are too many more."""
+    before, after = (sum((one.objects for one in some), Counter[str]()) for some in (first, last))
+    more = Counter({kind: (count - before[kind]) // len(last) for kind, count in after.items()})
+    if (after.total() - before.total()) // len(last) <= MORE_OBJECTS:
+        return None
+    return "objects: " + ", ".join(f"{count:+} {kind}" for kind, count in more.most_common(5))
 
 
 _REQUEST = {"custom_id": "one", "body": {"model": "made-up"}}

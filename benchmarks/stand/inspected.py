@@ -1,7 +1,8 @@
-"""A worker that tells what there is in it, at `/stand/inside`: tasks, followers of jobs, and objects of ours."""
+"""A worker that tells what there is in it, at `/stand/inside`: tasks, followers of jobs, objects of ours by kind."""
 
 import asyncio
 import gc
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polling_api import logs, server
 from polling_api.app.service import Service, create_app
-from polling_api.ratelimit.counter import Counter
+from polling_api.ratelimit import counter
 from polling_api.settings import Settings
 from polling_api.watch import Topic
 
@@ -39,14 +40,14 @@ def _inside() -> dict[str, Any]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "followers": sum(len(one.followers) for one in objects if isinstance(one, Topic)),
-        "objects": sum(map(_is_ours, objects)),
+        "objects": Counter(type(one).__qualname__ for one in objects if _is_ours(one)),
     }
 
 
 def _is_ours(one: object) -> bool:
     """Whether it is of the service; what counts for limits lasts for its hour, in tables of a bounded size."""
     module = type(one).__module__
-    return module.startswith("polling_api.") and module != Counter.__module__
+    return module.startswith("polling_api.") and module != counter.__name__
 
 
 def inspected(settings: Settings) -> Service:

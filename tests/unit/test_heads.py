@@ -3,7 +3,9 @@
 from typing import Any
 
 from polling_api.api.requests import header, once
-from polling_api.protocol.heads import LONGEST, Heads
+from polling_api.protocol.heads import KEPT_FOR, LONGEST, Heads
+
+ONE = 1800  # bytes, about, that one without fields takes
 
 
 def scope_of(path: str, *fields: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -58,21 +60,36 @@ def test_what_is_read_of_a_head_is_read_once_for_all_who_send_it() -> None:
     assert (told, read) == (["a"] * 3, ["/"])
 
 
-def test_what_is_kept_is_bounded_and_the_one_not_asked_for_longest_makes_room() -> None:
-    heads = Heads(most=2 * 2000)
-    heads.keep(b"1", scope_of("/1"))
-    heads.keep(b"2", scope_of("/2"))
-    heads.find(b"1")
+def test_what_is_kept_is_bounded_and_what_was_not_asked_of_late_makes_room() -> None:
+    heads = Heads(most=4 * ONE)
+    for number in range(4):
+        heads.keep(b"%d" % number, scope_of(f"/{number}"))
+    heads.find(b"0")
 
-    heads.keep(b"3", scope_of("/3"))
+    heads.keep(b"4", scope_of("/4"))
 
-    assert len(heads) == 2
-    assert [heads.find(one) is not None for one in (b"1", b"2", b"3")] == [True, False, True]
+    assert len(heads) <= 4
+    assert [heads.find(one) is not None for one in (b"0", b"1", b"4")] == [True, False, True]
 
 
-def test_one_with_very_many_fields_takes_the_room_of_many() -> None:
-    heads = Heads(most=2 * 2000)
-    heads.keep(b"1", scope_of("/1"))
+def test_what_nobody_asks_for_some_minutes_is_dropped_when_others_come() -> None:
+    now = [0.0]
+    heads = Heads(clock=lambda: now[0])
+    for number in range(10):
+        heads.keep(b"%d" % number, scope_of(f"/{number}"))
+
+    for minutes in range(1, 4):
+        now[0] = minutes * KEPT_FOR
+        heads.find(b"0")
+        heads.keep(b"at %d" % minutes, scope_of("/"))
+
+    assert heads.find(b"0") is not None
+    assert heads.find(b"1") is None
+    assert len(heads) <= 4
+
+
+def test_one_that_takes_more_room_than_there_is_is_not_kept() -> None:
+    heads = Heads(most=4 * ONE)
 
     heads.keep(b"2", scope_of("/2", *((b"x", b"y") for _ in range(100))))
 
