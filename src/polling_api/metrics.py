@@ -8,13 +8,14 @@ import atexit
 import os
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.multiprocess import (
     MultiProcessCollector,
     mark_process_dead,  # pyright: ignore[reportUnknownVariableType]
 )
 
 from polling_api import tallies
+from polling_api.tallies import QuickCounter as Counter
 from polling_api.tallies import QuickHistogram as Histogram
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

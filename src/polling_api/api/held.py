@@ -212,7 +212,13 @@ def going_away() -> Unavailable:
     return Unavailable("This process is going away; connect again.", code="draining", retry_after=1)
 
 
-async def send_whole(answer: Answer, scope: Scope, send: Send) -> None:
-    """Answer a request in one go."""
-    for message in answer.messages(scope):
+def send_whole(answer: Answer, scope: Scope, send: Send) -> Awaitable[None]:
+    """Answer a request in one go. Not a coroutine of its own where one message does it: a poll has nine others."""
+    first, *more = answer.messages(scope)
+    return _send_each(send, first, more) if more else send(first)
+
+
+async def _send_each(send: Send, first: Message, more: Sequence[Message]) -> None:
+    await send(first)
+    for message in more:
         await send(message)

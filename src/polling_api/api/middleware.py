@@ -24,7 +24,7 @@ from polling_api.api.hosts import AllowedHosts
 from polling_api.api.load import Load, NoLoad, overloaded
 from polling_api.api.origins import AllowedOrigins, origin_of
 from polling_api.api.problems import OUTCOME, PROBLEM, problem
-from polling_api.api.requests import ASKED, IDS, RequestIds, header, once
+from polling_api.api.requests import IDS, RequestIds, forget_head, header, once
 from polling_api.errors import Misdirected, PollingError
 from polling_api.logs import correlate
 from polling_api.representation import API_VERSION
@@ -158,7 +158,7 @@ class Edge:
         status = start["status"]
         self._load.pending -= 1
         origin = origin_of(scope)
-        scope.pop(ASKED, None)  # nobody asks any more, and ten thousand open streams would each keep theirs
+        forget_head(scope)  # nobody asks any more
         self._tell(scope, status, seconds)
         # What is put into lines here as it is is ours, but for a caller's correlation id, which `_CORRELATION` checks.
         lines = b"date: %b\r\nx-correlation-id: %b\r\n%b%b" % (

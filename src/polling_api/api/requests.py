@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from polling_api.errors import BadRequest
 
-ASKED = "polling.asked"  # of the scope: its `Asked`; dropped when an answer starts
+ASKED = "polling.asked"  # of the scope: its `Asked`
 IDS = "polling.ids"  # of the scope: its `RequestIds`
 MOST_PARAMETERS = 20  # no endpoint knows half as many
 
@@ -21,16 +21,18 @@ class Asked:
 
     Args:
         lines: its header fields, with names in lower case.
+        shared: whether it stays, for others with the same head.
     """
 
-    __slots__ = ("fields", "made")
+    __slots__ = ("fields", "made", "shared")
 
-    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, lines: list[tuple[bytes, bytes]], *, shared: bool = False) -> None:
         fields = dict(lines)
         if len(fields) < len(lines):
             fields = {name: b", ".join(value for key, value in lines if key == name) for name in fields}
         self.fields: Mapping[bytes, bytes] = fields  # a poll is asked for eleven of them
         self.made: dict[Callable[[Scope], Any], Any] = {}
+        self.shared = shared
 
 
 class RequestIds(NamedTuple):
@@ -66,6 +68,16 @@ def once(scope: Scope, read: Callable[[Scope], Made]) -> Made:
     except KeyError:
         told = made[read] = read(scope)
         return told
+
+
+def forget_head(scope: Scope) -> None:
+    """Drop what was read of a request's head, until it is asked for again.
+
+    Each of ten thousand that are held open would keep its own; what is shared stays anyway.
+    """
+    asked = scope.get(ASKED)
+    if asked is not None and not asked.shared:
+        del scope[ASKED]
 
 
 def _look(scope: Scope) -> Asked:

@@ -23,8 +23,8 @@ JOBS = 20
 WARMED_UP, COMERS, AT_ONCE = 1_000, 20_000, 250
 FORGOTTEN_WITHIN = 20.0  # seconds until a server has found out that a crowd is gone: a moment, on an idle machine
 SLACK = 30  # tasks or descriptors that a process has for itself now and then: a pool's connection, a sweep
-# Asyncio throws cancelled timers away by the hundred (`_MIN_SCHEDULED_TIMER_HANDLES`): until then each holds the context
-# of its request. What every comer of one way left behind would be thousands.
+# Asyncio throws cancelled timers away by the hundred (`_MIN_SCHEDULED_TIMER_HANDLES`); until then each holds what was
+# known in its request. What was left behind by all who came in one way would be thousands.
 OBJECTS_SLACK = SLACK + 100
 OURS = ("polling_api", "uvicorn", "asyncio", "_asyncio", "starlette")
 # Of what was asked of whom: they last for their windows, in tables of a bounded size.

@@ -17,7 +17,7 @@ from polling_api.api.limits import PARTY
 from polling_api.api.ownership import Ownership, no_such_job
 from polling_api.api.preferences import Until, preferred_wait, queried_until, queried_wait
 from polling_api.api.problems import problem
-from polling_api.api.requests import ASKED, header, once, query
+from polling_api.api.requests import forget_head, header, once, query
 from polling_api.api.waiting import HeldAnswer, version_seen
 from polling_api.domain.caller import Scope as Needed
 from polling_api.errors import Unavailable
@@ -125,7 +125,7 @@ class StatusEndpoint:
             return
         await in_a_task()
         scope[TRANSPORT] = "wait"
-        scope.pop(ASKED, None)  # read again for the answer: ten thousand waiters would each keep theirs
+        forget_head(scope)  # read again for the answer
 
         def answer(present: Snapshot | None) -> Answer:
             if (refusal := admission.lapsed()) is not None:
