@@ -52,7 +52,7 @@ async def _told(name: str, host: Host, streams: int, changes: int) -> Told:
     crowd, record, versions = Crowd(host.url), Record(), list[int]()
     crowd.open(asking(host.url, lambda _: host.stream(0), streams))
     p99, last, cpu = list[float](), list[float](), list[float]()
-    before = await LoopLag.of(host.url) if name == OURS else None
+    before = await LoopLag.of(host.url if name == OURS else None)
     for _ in range(changes):
         await asyncio.sleep(APART)
         crowd.expect(streams)
@@ -64,7 +64,7 @@ async def _told(name: str, host: Host, streams: int, changes: int) -> Told:
         p99.append(percentile(delays, 99) * 1000)
         last.append(max(delays))
         cpu.append((cpu_of(host.process) - used) / streams * 1e6)
-    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
+    lag = await before.p99_since()
     crowd.close()
     gc.collect()
     await asyncio.sleep(SETTLED)

@@ -63,10 +63,10 @@ async def _opened(name: str, host: Host, kind: str, count: int, empty: dict[str,
 
     await opened(warm, WARM)
     before = empty.setdefault(name, host.process.memory_full_info().uss)
-    used, late = cpu_of(host.process), await LoopLag.of(host.url) if name == OURS else None
+    used, looks = cpu_of(host.process), await LoopLag.of(host.url if name == OURS else None)
     took = await opened(crowd, count)
     cpu = (cpu_of(host.process) - used) / count * 1e6
-    lag = (await LoopLag.of(host.url)).p99_since(late) if late else 0
+    lag = await looks.p99_since()
     kib = (host.process.memory_full_info().uss - before) / count / 1024
     crowd.close()
     warm.close()

@@ -60,7 +60,7 @@ async def _delays(name: str, host: Host, streams: int, jobs: int, rate: int, sec
     crowd = Crowd(host.url)
     crowd.open(asking(host.url, lambda number: host.stream(number % jobs), streams))
     crowd.expect(0)
-    before = await LoopLag.of(host.url) if name == OURS else None
+    before = await LoopLag.of(host.url if name == OURS else None)
     changed: defaultdict[int, dict[int, float]] = defaultdict(dict)
     order = random.sample(range(jobs), jobs)
     began, changing = time.perf_counter(), set[asyncio.Task[None]]()
@@ -70,7 +70,7 @@ async def _delays(name: str, host: Host, streams: int, jobs: int, rate: int, sec
         changing.add(asyncio.create_task(_change(host, topics, changed)))
     await asyncio.gather(*changing)
     await asyncio.sleep(SETTLED)
-    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
+    lag = await before.p99_since()
     delays = [
         told.at - changed[told.number % jobs][version]
         for told in crowd.told

@@ -52,7 +52,7 @@ async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
     crowd.open(asking(host.url, lambda _: host.wait(0), waiters), first=False)
     if name == OURS:
         await until_held(host.url, "wait", waiters)
-    before = await LoopLag.of(host.url) if name == OURS else None
+    before = await LoopLag.of(host.url if name == OURS else None)
     for _ in range(changes):
         if name == OURS:
             await until_held(host.url, "wait", waiters)
@@ -65,7 +65,7 @@ async def _woken(name: str, host: Host, waiters: int, changes: int) -> Woken:
         record.add(crowd.told)
         await asyncio.sleep(SETTLED)
         cpu.append((cpu_of(host.process) - used) / waiters * 1e6)
-    lag = (await LoopLag.of(host.url)).p99_since(before) if before else 0
+    lag = await before.p99_since()
     crowd.close()
     await asyncio.sleep(SETTLED)
     wrong = sum(record.wrong(waiters, lambda _: versions).values())
