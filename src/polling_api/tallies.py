@@ -53,10 +53,13 @@ class Tally:
 
 
 class QuickCounter(Counter):
-    """prometheus-client's, which is told of every answer too, and looks twice whether it may."""
+    """prometheus-client's, which is told of every answer too.
+
+    Its own `inc` looks whether it may, and whether the amount is negative: as long again as to count.
+    """
 
     def inc(self, amount: float = 1, exemplar: object = None) -> None:  # noqa: ARG002 - see `Tally.set_exemplar`
-        """Count, upwards; where there are labels, on what `labels` gives."""
+        """Count an amount, which is not negative; where there are labels, on what `labels` gives."""
         cast("Tally", self._value).inc(amount)  # pyright: ignore[reportUnknownMemberType]
 
 

@@ -8,8 +8,7 @@ import asyncio
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -134,14 +133,14 @@ class Holding:
         self._limit = limit
         self._held: dict[str, set[Held]] = {"wait": set(), "stream": set()}
 
-    def holds(self, held: Held, transport: str, party: Party | None) -> AbstractContextManager[None]:
+    def holds(self, held: Held, transport: str, party: Party | None) -> "Hold":
         """Count `held` under `transport`, `wait` or `stream`, and for `party`, for as long as the block runs.
 
         Entering it raises:
             TooMany: the party holds as much as it may (`too_many_streams`).
             Unavailable: the process does (`overloaded`).
         """
-        return _Counted(self, held, transport, party)
+        return Hold(self, held, transport, party)
 
     def enter(self, held: Held, transport: str, party: Party | None) -> None:
         """Begin to count; see `holds`."""
@@ -187,24 +186,33 @@ class Holding:
                     stream.drain()
 
 
-class _Counted:
+class Hold:
     """A block during which something is held open; small, where a generator takes half a KiB for each."""
 
-    __slots__ = ("_held", "_holding", "_party", "_transport")
+    __slots__ = ("_counts", "_held", "_holding", "_party", "_transport")
 
     def __init__(self, holding: Holding, held: Held, transport: str, party: Party | None) -> None:
         self._holding = holding
         self._held = held
         self._transport = transport
         self._party = party
+        self._counts = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._holding.enter(self._held, self._transport, self._party)
+        self._counts = True
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
-        self._holding.leave(self._held, self._transport, self._party)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Count it no more, though the block may still run for a moment: who was answered may be held again."""
+        if self._counts:
+            self._counts = False
+            self._holding.leave(self._held, self._transport, self._party)
 
 
 def going_away() -> Unavailable:

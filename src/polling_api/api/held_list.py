@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.types import Scope, Send
 
 from polling_api.api.answers import Answer
-from polling_api.api.held import SteppedSend
+from polling_api.api.held import Hold, SteppedSend
 from polling_api.api.waiting import CLOSE
 from polling_api.watch import Topic
 
@@ -32,10 +32,15 @@ class HeldList:
         self._answer = answer
         self._began = 0.0
         self._timers: list[asyncio.TimerHandle] = []  # the deadline, and the end of the gathering
+        self._hold: Hold | None = None
         self._answered = False
 
-    def begin(self, seconds: float) -> None:
-        """Wait from now on, at most so long; what there was before is for the caller to have looked at."""
+    def begin(self, seconds: float, hold: Hold | None = None) -> None:
+        """Wait from now on, at most so long, and let go of `hold` then.
+
+        What there was before is for the caller to have looked at.
+        """
+        self._hold = hold
         loop = asyncio.get_running_loop()
         self._began = loop.time()
         self._timers = [loop.call_later(seconds, self._give)]
@@ -60,10 +65,13 @@ class HeldList:
         for timer in self._timers:
             timer.cancel()
         self.sending.abandon()
+        self._hold = None  # which holds on to this
 
     def _give(self, *extra: tuple[bytes, bytes]) -> None:
         if self._answered:
             return
         self._answered = True
         answer = self._answer(int(asyncio.get_running_loop().time() - self._began))
+        if self._hold is not None:
+            self._hold.let_go()
         self.sending.write(*answer._replace(headers=[*answer.headers, *extra]).messages(self._scope))

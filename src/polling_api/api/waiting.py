@@ -9,7 +9,7 @@ from starlette.types import Scope, Send
 from polling_api import metrics
 from polling_api.api.answers import Answer
 from polling_api.api.conditional import Condition
-from polling_api.api.held import SteppedSend
+from polling_api.api.held import Hold, SteppedSend
 from polling_api.domain.job import Job
 from polling_api.representation import Rendered, Snapshot
 from polling_api.watch import Topic
@@ -27,7 +27,7 @@ class HeldAnswer:
         answer: the answer that a snapshot makes; None stands for a job that was deleted meanwhile.
     """
 
-    __slots__ = ("_answer", "_deadline", "_reached", "_scope", "_set_back", "_topic", "answered", "sending")
+    __slots__ = ("_answer", "_deadline", "_hold", "_reached", "_scope", "_set_back", "_topic", "answered", "sending")
 
     def __init__(
         self, scope: Scope, send: Send, *, reached: Callable[[Job], bool], answer: Callable[[Snapshot | None], Answer]
@@ -37,13 +37,14 @@ class HeldAnswer:
         self._reached = reached
         self._answer = answer
         self._topic: Topic | None = None
+        self._hold: Hold | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._set_back = False
         self.answered = False
 
-    def begin(self, topic: Topic, seconds: float) -> None:
-        """Answer at once if `topic` is there already, else within `seconds`."""
-        self._topic = topic
+    def begin(self, topic: Topic, seconds: float, hold: Hold | None = None) -> None:
+        """Answer at once if `topic` is there already, else within `seconds`; let go of `hold` then."""
+        self._topic, self._hold = topic, hold
         self._deadline = asyncio.get_running_loop().call_later(seconds, self._give)
         if self._set_back:
             self._give()
@@ -76,6 +77,7 @@ class HeldAnswer:
         if self._deadline is not None:
             self._deadline.cancel()
         self.sending.abandon()
+        self._hold = None  # which holds on to this
 
     def _give(self, *extra: tuple[bytes, bytes]) -> None:
         if self._topic is None or self.answered:
@@ -84,6 +86,8 @@ class HeldAnswer:
         answer = self._answer(None if self._topic.gone else self._topic.snapshot)
         if extra:
             answer = answer._replace(headers=[*answer.headers, *extra])
+        if self._hold is not None:
+            self._hold.let_go()
         self.sending.write(*answer.messages(self._scope))
 
 

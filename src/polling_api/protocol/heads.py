@@ -12,7 +12,7 @@ from polling_api.api.requests import ASKED, Asked
 
 LONGEST = 4096  # bytes: a browser's head with a token of a hundred jobs fits
 MOST = 32 * 1024 * 1024  # bytes in all: the heads of ten thousand clients, as they send them
-KEPT_FOR = 120.0  # seconds at least, and twice that at most, after they were asked last: polls come every 30
+KEPT_FOR = 120.0  # seconds, and twice that at most where others come, after they were asked last: polls come every 30
 
 # Of a scope: what the bytes of a request say of it, and nothing of the connection that they came on.
 _SAID = ("type", "asgi", "http_version", "method", "path", "raw_path", "query_string", "root_path", "headers")
@@ -68,7 +68,7 @@ class Heads:
         self._take(request, {**{name: scope[name] for name in _SAID}, ASKED: asked})
 
     def _take(self, request: bytes, scope: dict[str, Any]) -> None:
-        size = _size(request, scope)
+        size = _room_of(request, scope)
         if self._size + size > self._most_young or self._clock() >= self._ends:
             self._old, self._young, self._size = self._young, {}, 0
             self._ends = self._clock() + KEPT_FOR
@@ -77,6 +77,6 @@ class Heads:
             self._size += size
 
 
-def _size(request: bytes, scope: Mapping[str, Any]) -> int:
+def _room_of(request: bytes, scope: Mapping[str, Any]) -> int:
     """What a kept request takes, in bytes: itself, its parts, and for each field two objects and their places."""
     return 1500 + 2 * len(request) + 200 * len(scope["headers"])

@@ -1,18 +1,18 @@
-"""One connection whose next request is read when the news that thousands wait for has been told."""
+"""One connection that is let go, and heard again, when the news that thousands wait for has been told."""
 
 from typing import Any
 
 from polling_api.protocol.repeated import RepeatedProtocol
 from polling_api.resilience.news_first import NewsFirst
 
-READ_WITHIN = 0.01  # seconds: one turn of the event loop, of which the last are short
+READ_WITHIN = 0.01  # seconds; an event loop reads what has come before it looks for timers that are due
 
 
 class PatientProtocol(RepeatedProtocol):
     """A connection, as far as it makes way; `CountedProtocol` has the rest.
 
-    Who is answered while others wait for theirs is not read meanwhile, nor is what its request holds given back. What
-    it asks stays with the system.
+    Who is told what others wait to be told too is not read meanwhile, nor is what its request took given back, but for
+    its place among those that are held open. What it asks stays with the system.
     """
 
     __slots__ = ("_is_held_back",)
@@ -29,10 +29,10 @@ class PatientProtocol(RepeatedProtocol):
         super().on_response_complete()
         if answered is None:
             return
-        if self.news.under_way and self._rests_since is not None and not self.transport.is_closing():
+        if self.news.telling and self._rests_since is not None and not self.transport.is_closing():
             self._is_held_back = True
             self.flow.pause_reading()
-            self.news.put_off(answered.message_event.set)
+            self.news.end_first(answered.message_event.set)
             self.news.hold_back(self)
         else:
             answered.message_event.set()

@@ -44,9 +44,8 @@ class RepeatedProtocol(BoundedProtocol):
         return not self.pipeline if reading else not self._busy
 
     def _begin_again(self, scope: dict[str, Any]) -> None:
-        self._rests_since = None
-        if self._limit is not None:
-            self._unset_limit()
+        self._unset_keepalive_if_required()
+        self._unset_limit()
         scope["client"], scope["server"], scope["scheme"] = self.client, self.server, self.scheme
         scope["extensions"] = EXTENSIONS
         self.scope, self.expect_100_continue = cast("Any", scope), False

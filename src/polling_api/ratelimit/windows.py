@@ -22,7 +22,7 @@ HOUR_SCOPE = "api"  # one scope for all that count in a caller's hour, in slowap
 _LONGEST_JOB = 64  # characters; ids have 36; what is longer, or is not ASCII, is no id, and all of it counts as one
 _NO_ID = "no id"
 
-_as_it_is = cast("Any", tuple).__new__
+_decision_of = cast("Any", tuple).__new__
 
 
 # Plain tuples: named ones would take a fifth of the time of a decision.
@@ -140,7 +140,7 @@ class Windows:
             counter.take(cost, now)
         # By position, and not through its class, nor `Decision._make`, which counts them: for speed.
         reset = ceil(now + least.size)
-        return _as_it_is(Decision, (True, figure, remaining, reset, least.kind, now, 0, self._shared(taken)))
+        return _decision_of(Decision, (True, figure, remaining, reset, least.kind, now, 0, self._shared(taken)))
 
     def settle(
         self, decision: Decision, now: float, *, free_of_hour: bool = False, free_of_burst: bool = False
@@ -165,7 +165,7 @@ class Windows:
         return self._figures(decision._replace(taken=self._shared(taken)), now)
 
     def _shared(self, taken: Sequence[Taken]) -> Sequence[Taken]:
-        """What was taken, in the same objects as last time if it is the same: thousands wait for one job."""
+        """What was taken, in the same objects as last time if it is the same: a client may wait a thousand times."""
         if taken != self._last_taken:
             self._last_taken = taken
         return self._last_taken
@@ -181,7 +181,7 @@ class Windows:
             return decision
         which, reset = KINDS.get(least.size, ""), ceil(least.whole_at(now))
         remaining = remaining if remaining > 0 else 0  # noqa: FURB136 - `max` takes four times as long
-        return _as_it_is(Decision, (True, figure, remaining, reset, which, decision.at, 0, taken))
+        return _decision_of(Decision, (True, figure, remaining, reset, which, decision.at, 0, taken))
 
     def _refuse(self, windows: Sequence[Window], weight: int, now: float) -> Decision:
         refusal, order, longest = None, (2.0, 0), 1

@@ -7,7 +7,7 @@ from itertools import count, pairwise
 import pytest
 
 from in_process.deadlines import eventually
-from polling_api.resilience.news_first import DONE_AT_ONCE, FEW, RESUMED_AT_ONCE, TURN, NewsFirst
+from polling_api.resilience.news_first import ENDED_AT_ONCE, FEW, RESUMED_AT_ONCE, TURN, NewsFirst
 
 MANY = 3 * FEW + 1
 
@@ -48,7 +48,7 @@ async def test_a_few_are_told_at_once_and_nobody_is_held_back() -> None:
     news.tell({*range(FEW)}, order.tell)
 
     assert order.told == [*range(FEW)]
-    assert not news.under_way
+    assert not news.telling
 
 
 async def test_many_are_told_in_their_order_and_leave_the_loop_to_others_in_between() -> None:
@@ -74,21 +74,21 @@ async def test_who_is_held_back_goes_on_when_all_have_been_told() -> None:
     await asyncio.wait_for(order.all_went_on.wait(), 10)
 
     assert order.went_on == [MANY] * held
-    assert not news.under_way
+    assert not news.telling
 
 
-async def test_all_that_was_put_off_is_done_before_anybody_goes_on() -> None:
+async def test_all_end_before_anybody_goes_on() -> None:
     order, news, done = Order(), NewsFirst(clock=slow()), list[int]()
-    put_off = 2 * DONE_AT_ONCE + 1
+    ends = 2 * ENDED_AT_ONCE + 1
     news.tell({*range(MANY)}, order.tell)
     news.hold_back(Asking(order))
-    for _ in range(put_off):
-        news.put_off(lambda: done.append(len(order.went_on)))
+    for _ in range(ends):
+        news.end_first(lambda: done.append(len(order.went_on)))
     news.hold_back(Asking(order, last=True))
 
     await asyncio.wait_for(order.all_went_on.wait(), 10)
 
-    assert done == [0] * put_off
+    assert done == [0] * ends
 
 
 async def test_nobody_is_held_back_until_something_else_is_told_too_but_until_all_of_it_is() -> None:
@@ -113,7 +113,41 @@ async def test_what_is_told_for_too_long_holds_nobody_back() -> None:
     assert order.went_on[0] < endless
     await eventually(lambda: len(order.told) == endless)
     assert order.told == [*range(endless)]
-    assert not news.under_way
+    assert not news.telling
+
+
+async def test_who_was_told_first_goes_on_though_more_and_more_is_told() -> None:
+    order, news = Order(), NewsFirst(held_back_for=0, clock=slow())
+    endless = 1_000 * FEW
+    news.tell({*range(endless)}, lambda _: news.end_first(list))  # each adds an end, and all come before who goes on
+    news.hold_back(Asking(order, last=True))
+    news.tell({*range(endless)}, order.tell)
+
+    await asyncio.wait_for(order.all_went_on.wait(), 10)
+
+    assert order.went_on[0] < endless
+
+
+async def test_news_for_fewer_is_not_behind_all_of_the_news_for_more() -> None:
+    news, told = NewsFirst(clock=slow()), list[str]()
+    news.tell({*range(100 * FEW)}, lambda _: told.append("more"))
+    news.tell({*range(MANY)}, lambda _: told.append("fewer"))
+
+    await eventually(lambda: told.count("fewer") == MANY)
+
+    assert told[: 3 * MANY].count("fewer") == MANY
+
+
+async def test_it_is_telling_while_one_of_many_is_called_and_not_between_turns() -> None:
+    news, telling = NewsFirst(clock=slow()), list[bool]()
+    few, many = {*range(FEW)}, {*range(FEW, FEW + MANY)}
+
+    for some in (few, many):
+        news.tell(some, lambda _: telling.append(news.telling))
+        assert not news.telling
+    await eventually(lambda: len(telling) == FEW + MANY)
+
+    assert telling == [False] * FEW + [True] * MANY
 
 
 async def test_who_was_forgotten_does_not_go_on() -> None:
@@ -157,4 +191,4 @@ async def test_a_listener_that_fails_holds_nobody_back() -> None:
     with pytest.raises(ValueError, match="a mistake"):
         news.tell({*range(MANY)}, fail)
 
-    assert not news.under_way
+    assert not news.telling

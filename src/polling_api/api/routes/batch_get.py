@@ -92,8 +92,8 @@ class BatchGetEndpoint:
                 await send_whole(self._listed(wanted, 0), scope, send)
                 return
             scope[TRANSPORT] = "wait"
-            with self._holding.holds(held, "wait", scope[PARTY]):
-                held.begin(granted)
+            with self._holding.holds(held, "wait", scope[PARTY]) as hold:
+                held.begin(granted, hold)
                 self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
         finally:

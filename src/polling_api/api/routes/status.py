@@ -141,8 +141,8 @@ class StatusEndpoint:
         if topic is None:
             raise no_such_job()
         try:
-            with self._holding.holds(held, "wait", scope.get(PARTY)), self._guard.waits(scope):
-                held.begin(topic, granted)
+            with self._holding.holds(held, "wait", scope.get(PARTY)) as hold, self._guard.waits(scope):
+                held.begin(topic, granted, hold)
                 self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
         finally:

@@ -168,8 +168,8 @@ class SubmitEndpoint:
             await send_whole(self._answer(created, Snapshot(job), wait), scope, send)
             return
         try:
-            with self._holding.holds(held, "wait", scope[PARTY]):
-                held.begin(topic, wait)
+            with self._holding.holds(held, "wait", scope[PARTY]) as hold:
+                held.begin(topic, wait, hold)
                 self._holding.catch_up(held)
                 await held.sending.until_gone(receive)
         except (TooMany, Unavailable):
