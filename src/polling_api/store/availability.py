@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import sqlalchemy.exc
-from asyncpg import PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 
 from polling_api.errors import Unavailable
 from polling_api.resilience.backoff import jittered
@@ -40,7 +40,8 @@ def answering() -> Generator[None, None, None]:
     except sqlalchemy.exc.TimeoutError as error:
         # All connections of the pool are in use: so much is being asked, which says nothing of the database.
         raise Unavailable("Too much is asked of the database at once.", retry_after=jittered(RETRY_AFTER)) from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, InterfaceError, InternalClientError) as error:
+        # The driver's own two, as they are and not SQLAlchemy's: a connection ended while it was set up, or on a COPY.
         raise Away("The database does not answer.", retry_after=jittered(RETRY_AFTER)) from error
     except (sqlalchemy.exc.DBAPIError, PostgresError) as error:
         if is_away(error):

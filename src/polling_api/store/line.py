@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from polling_api.store.availability import Away, answering
+from polling_api.store.availability import answering
 from polling_api.store.engine import driver_numbers, driver_url
 
 _driver: Any = asyncpg  # it has no types
@@ -54,9 +54,6 @@ class Line:
                     if self._connection is None or self._connection.is_closed():
                         self._connection = await _driver.connect(**self._options)
                     return await asked(self._connection)
-        except asyncpg.InterfaceError as error:
-            self.close()
-            raise Away("The connection to the database was lost.", retry_after=1) from error
         except BaseException:
             self.close()
             raise

@@ -12,7 +12,8 @@ from types import coroutine
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from asyncpg import InternalClientError
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +21,7 @@ from polling_api.domain.job import Job, new_job_id
 from polling_api.errors import Unavailable
 from polling_api.logs import mask
 from polling_api.store import jobs, leases
+from polling_api.store.availability import Away, answering
 from polling_api.store.engine import connect, driver_url, statements, transaction
 from polling_api.store.jobs import NewJob, NewRequest
 
@@ -145,6 +147,21 @@ async def test_a_connection_that_dies_within_a_call_is_an_outage(one: AsyncEngin
 
     with pytest.raises(Unavailable):
         await ask_and_be_cut()
+
+
+async def test_a_connection_that_ends_while_it_is_set_up_is_an_outage(one: AsyncEngine) -> None:
+    @event.listens_for(one.sync_engine, "connect", insert=True)
+    def cut(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.driver_connection.terminate()
+
+    with pytest.raises(Away):
+        async with statements(one):
+            pass
+
+
+def test_a_driver_that_cannot_leave_its_state_is_an_outage() -> None:
+    with pytest.raises(Away), answering():
+        raise InternalClientError("cannot switch to state 15; another operation (2) is in progress")
 
 
 async def test_a_frozen_server_is_noticed_and_its_connection_given_up(one: AsyncEngine) -> None:
