@@ -1,33 +1,16 @@
 """Waits that are answered, and what they took."""
 
-from datetime import UTC, datetime
-
 from starlette.types import Message
 
+from in_process.caching import any_job
 from polling_api.api.answers import Answer
 from polling_api.api.held import Holding
 from polling_api.api.held_list import HeldList
 from polling_api.api.waiting import HeldAnswer
-from polling_api.domain.job import Job, Progress, Status
 from polling_api.ratelimit import Figures, Held, nobody
 from polling_api.watch import Topic
 
-MOMENT = datetime(2026, 11, 26, tzinfo=UTC)
 SOMEBODY = nobody("192.0.2.1", Figures(held_ip=1))
-
-
-def version(number: int) -> Job:
-    return Job(
-        id="job_1",
-        version=number,
-        status=Status.IN_PROGRESS,
-        status_version=1,
-        progress=Progress(total=2, completed=1),
-        endpoint="/v1/chat/completions",
-        provider="simulator",
-        created_at=MOMENT,
-        updated_at=MOMENT,
-    )
 
 
 async def nowhere(message: Message) -> None:
@@ -35,15 +18,16 @@ async def nowhere(message: Message) -> None:
 
 
 async def test_who_was_answered_may_wait_again_before_its_request_has_ended() -> None:
-    holding, topic = Holding(Held(10, lambda: 0.0)), Topic("job_1", 0.0)
-    topic.take(version(1))
+    job = any_job()
+    holding, topic = Holding(Held(10, lambda: 0.0)), Topic(job.id, 0.0)
+    topic.take(job)
     held = HeldAnswer({}, nowhere, reached=lambda job: job.version > 1, answer=lambda _: Answer(200, []))
     topic.followers.add(held)
 
     with holding.holds(held, "wait", SOMEBODY) as hold:
         held.begin(topic, 30, hold)
         waits = holding.waits
-        topic.take(version(2))
+        topic.take(any_job(2, job_id=job.id))
         answered = holding.waits
         with holding.holds(held, "wait", SOMEBODY):  # more than one at once it may not
             again = holding.waits
